@@ -1,0 +1,1 @@
+"""Every outer edge: what feeds the ledger and what consumes its answers."""

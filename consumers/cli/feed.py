@@ -1,0 +1,131 @@
+"""`pdl ingest` and `pdl consume`: events from outside into the ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import click
+
+from consumers.cli import UNAVAILABLE, WRONG_USE
+from consumers.cli.options import data_option, format_option
+from consumers.cli.progress import Bar, Counts, bar
+from consumers.cli.render import one
+from consumers.wiring import Wired, open_ledger
+from ledger.domain.errors import Unreadable
+from ledger.service import Receipt
+
+_CATCH_UP_EVERY = 20_000
+"""Records after which the registers follow during a long run, so that nobody waits at its end."""
+
+
+class _Feed:
+    """Counts receipts, moves the bar, and lets the registers follow."""
+
+    def __init__(self, wired: Wired, shown: Bar) -> None:
+        self._wired = wired
+        self._shown = shown
+        self._behind = 0
+        self.counts = Counts()
+
+    def advance(self, receipt: Receipt | None, size: int = 0) -> None:
+        """A batch was recorded; None: lines that needed nothing."""
+        if receipt is not None:
+            self.counts.add(receipt)
+            self._behind += receipt.recorded
+        self._shown.moved(size, str(self.counts))
+        if self._behind >= _CATCH_UP_EVERY:
+            self._behind = 0
+            self._wired.catch_up()
+
+    def say(self, sentence: str) -> None:
+        """Tell the operator."""
+        self._shown.say(f"pdl: {sentence}")
+
+
+@contextlib.contextmanager
+def _stop_gently() -> Iterator[threading.Event]:
+    """Turns SIGTERM and SIGINT into a wish to stop after the batch in hand."""
+    stop = threading.Event()
+
+    def wish(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, wish) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@data_option
+@format_option
+def ingest(files: tuple[str, ...], form: str) -> int:
+    """Record events from files, one JSON event a line.
+
+    Each line ends as recorded, duplicate or quarantined (`pdl quarantine list` says why). The same file may be
+    given again at any time: what is recorded already is counted as duplicate. `-` reads standard input.
+
+    \b
+    Example:
+      pdl ingest events-2026-*.jsonl
+      zcat events.jsonl.gz | pdl ingest -
+    """
+    from consumers.files import ingest as read  # noqa: PLC0415 -- only this command needs it
+
+    unreadable = 0
+    with open_ledger(write=True, create=True, command="ingest") as wired, bar("recording") as shown, _stop_gently() as stop:
+        feed = _Feed(wired, shown)
+        for name in files:
+            try:
+                read(name, wired.sink(repeatable=True), wired.settings, advance=feed.advance, begin=shown.total, stopping=stop.is_set)
+            except Unreadable as exc:
+                unreadable += 1
+                feed.say(str(exc))
+        wired.catch_up()
+    _show(feed.counts, form)
+    if stop.is_set():
+        click.echo("pdl: stopped after a batch; the same command goes on from there.", err=True)
+        return UNAVAILABLE
+    return WRONG_USE if unreadable else 0
+
+
+@click.command()
+@click.option("--bootstrap-servers", required=True, metavar="HOST:PORT[,HOST:PORT...]", help="Where the brokers are.")
+@click.option("--topic", "topics", multiple=True, required=True, metavar="TOPIC", help="Topic to read; may be given several times.")
+@click.option("--group", metavar="GROUP", help="Consumer group; its members share the partitions.  [default: the setting kafka_group]")
+@click.option("--until-end", is_flag=True, help="Stop at the ends that the partitions have now, instead of waiting for more.")
+@data_option
+@format_option
+def consume(bootstrap_servers: str, topics: tuple[str, ...], group: str | None, until_end: bool, form: str) -> int:
+    """Record events from Kafka topics, each once.
+
+    Offsets are the ledger's own, committed with the events; Kafka's are set afterwards for lag dashboards only.
+    SIGTERM and Ctrl-C finish the batch. A broker or disk that goes away is waited for.
+
+    \b
+    Example:
+      pdl consume --bootstrap-servers 127.0.0.1:9092 --topic personal-data
+    """
+    from consumers.kafka.consume import Consumption, Plan  # noqa: PLC0415 -- the Kafka client costs 100 ms
+
+    with open_ledger(write=True, create=True, command="consume") as wired, bar("consuming") as shown, _stop_gently() as stop:
+        feed = _Feed(wired, shown)
+        servers = tuple(part.strip() for part in bootstrap_servers.split(",") if part.strip())
+        plan = Plan(servers, tuple(dict.fromkeys(topics)), group or wired.settings.kafka_group, until_end)
+        Consumption(wired.sink(repeatable=False), plan, wired.settings, feed, stopping=stop.is_set, wait=stop.wait).run()
+        wired.catch_up()
+    _show(feed.counts, form)
+    return 0
+
+
+def _show(counts: Counts, form: str) -> None:
+    one(counts.row(), form)
+    if counts.quarantined:
+        click.echo("pdl: see `pdl quarantine list` for what could not be recorded, and why.", err=True)

@@ -1,0 +1,68 @@
+"""What several commands take: the data directory, the format of rows, a moment."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from ledger.domain.calendar import AMSTERDAM
+
+F = TypeVar("F", bound=Callable[..., Any])
+FORMATS: Final = ("table", "json", "csv")
+
+
+class MomentType(click.ParamType):
+    """An RFC 3339 time, or a date: the end of that day in Amsterdam, so that the day itself counts."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime.datetime:
+        if isinstance(value, datetime.datetime):
+            return value
+        try:
+            if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+                day = datetime.date.fromisoformat(value)
+                return datetime.datetime.combine(day, datetime.time.max, AMSTERDAM)
+            moment = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            self.fail("is not a time; write 2026-03-01, or 2026-03-01T12:00:00+01:00", param, ctx)
+        if moment.tzinfo is None:
+            self.fail("needs a zone; write 2026-03-01T12:00:00+01:00, or a date alone", param, ctx)
+        return moment
+
+
+MOMENT: Final = MomentType()
+
+
+def data_option(command: F) -> F:
+    """`--data DIR` on a command too, so that it may stand on either side of the command's name."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        expose_value=False,
+        callback=_keep,
+        help="Data directory of the ledger. Also PDL_DATA; else ./pdl-data.",
+    )(command)
+
+
+def _keep(ctx: click.Context, _: click.Parameter, data: Path | None) -> None:
+    if data is not None:
+        ctx.find_root().obj = data
+
+
+def format_option(command: F) -> F:
+    """`--format table|json|csv`."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="JSON prints one object a line.",
+    )(command)

@@ -1,0 +1,162 @@
+"""`pdl policy`: statements as data, shown, checked, and accounted for rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import msgspec
+
+from consumers.cli import render
+from consumers.cli.options import F, format_option
+from ledger.domain.errors import PolicyInvalid
+from ledger.policy import lint as linting
+from ledger.policy import show as showing
+from ledger.policy.model import Pack
+from ledger.policy.packs import builtin_ids, builtin_packs, load_pack, pack_text
+
+
+def _statement_option(command: F) -> F:
+    return click.option(
+        "--statement",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Text of the published statement, to show whole sentences and to check every citation.",
+    )(command)
+
+
+def _language_option(command: F) -> F:
+    return click.option(
+        "--language", type=click.Choice(["nl", "en"]), default="en", show_default=True, help="Language of labels."
+    )(command)
+
+
+@click.group()
+def policy() -> None:
+    """Show and check policy packs: statements as data.
+
+    ORG is the id of a built-in organisation, or a .toml file of your own.
+    """
+
+
+@policy.command()
+@click.argument("org", required=False)
+@_statement_option
+@_language_option
+@format_option
+def show(org: str | None, statement: Path | None, language: str, form: str) -> None:
+    """Show what a statement says is kept, why, for how long, and in which words; without ORG, list the statements."""
+    tongue = cast("showing.Language", language)
+    if org is None:
+        render.rows(showing.packs(builtin_packs().values()), form)
+        return
+    pack = load_pack(org)
+    text = _read(statement)
+    if form != "table":
+        render.rows(showing.datasets(pack, tongue, text), form)
+        return
+    _show_tables(pack, tongue, text)
+
+
+@policy.command()
+@click.argument("org", required=False)
+@_statement_option
+@click.option("--only", type=click.Choice(["error", "doubt"]), help="Leave out what weighs less.")
+@format_option
+def lint(org: str | None, statement: Path | None, only: str | None, form: str) -> None:
+    """Find what is missing or doubtful in a pack, each with its place; exit 1 when there are errors."""
+    _one_for(statement, org)
+    text = _read(statement)
+    faults = [fault for source in _sources(org) for fault in linting.lint(*pack_text(source), text)]
+    shown = [fault for fault in faults if _weighs(fault, only)]
+    rows = [_briefly(fault) if form == "table" else msgspec.structs.asdict(fault) for fault in shown]
+    render.rows(rows, form, nothing="Nothing is missing or doubtful.")
+    if linting.has_errors(faults):
+        raise click.exceptions.Exit(1)
+
+
+@policy.command()
+@click.argument("org", required=False)
+@_statement_option
+@format_option
+def coverage(org: str | None, statement: Path | None, form: str) -> None:
+    """List every rule with how it is judged and what was assumed; with the text, every sentence with its rules."""
+    _one_for(statement, org)
+    text = _read(statement)
+    found = [load_pack(source) for source in _sources(org)]
+    if text is not None:
+        _refuse_wrong_citations(_sources(org), text)
+        render.rows([row for pack in found for row in showing.statement_rows(pack, text)], form)
+        return
+    render.rows([row for pack in found for row in showing.coverage(pack)], form)
+
+
+def _show_tables(pack: Pack, language: showing.Language, text: str | None) -> None:
+    statement = pack.file.statement
+    click.echo(f"{pack.name}: {statement.title}, version {pack.version}, in force from {pack.effective_from}.")
+    if statement.effective_from_assumed:
+        click.echo(f"Assumed: {statement.effective_from_assumed}")
+    click.echo()
+    render.table([_short(row) for row in showing.datasets(pack, language, text)])
+    named = list(showing.recipients(pack, language, text))
+    if named:
+        click.echo("Recipients that the statement names")
+        render.table(named)
+    silent: list[dict[str, Any]] = [{"open": getattr(row, language), "instead": row.instead} for row in pack.file.open]
+    if silent:
+        click.echo()
+        click.echo("What the statement leaves open")
+        render.table(silent)
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A dataset in the columns that fit a terminal; JSON and CSV have them all."""
+    return {
+        "dataset": f"{row['activity']}/{row['dataset']}",
+        "categories": row["categories"],
+        "purposes": row["purposes"],
+        "basis": row["bases"],
+        "kept": row["retention"],
+        "rules": row["rules"],
+        "words": " · ".join(row["words"]),
+    }
+
+
+def _briefly(fault: linting.Fault) -> dict[str, Any]:
+    where = fault.file if fault.line is None else f"{fault.file}:{fault.line}"
+    return {"severity": fault.severity, "where": where, "rule": fault.rule, "what": fault.message, "words": fault.words}
+
+
+def _sources(org: str | None) -> tuple[str, ...]:
+    return builtin_ids() if org is None else (org,)
+
+
+def _weighs(fault: linting.Fault, only: str | None) -> bool:
+    return only is None or fault.severity in {"error", only}
+
+
+def _one_for(statement: Path | None, org: str | None) -> None:
+    if statement is not None and org is None:
+        message = "--statement is the text of one organisation; name ORG too."
+        raise click.UsageError(message)
+
+
+def _refuse_wrong_citations(sources: Iterable[str], text: str) -> None:
+    for source in sources:
+        wrong = [fault for fault in linting.lint(*pack_text(source), text) if fault.code.startswith("citation-")]
+        if wrong:
+            raise PolicyInvalid(
+                "\n".join(f"{fault.file}:{fault.line}: {fault.rule}: {fault.message}" for fault in wrong)
+            )
+
+
+def _read(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        message = f"{path}: cannot be read as the text of a statement; name a text file in UTF-8."
+        raise PolicyInvalid(message) from fault

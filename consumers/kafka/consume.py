@@ -1,0 +1,376 @@
+"""Kafka into the ledger, each record once: the ledger's own mark decides where to read on, not Kafka's.
+
+A consumer group spreads the partitions. Whoever is given one seeks to the ledger's mark + 1, and the mark
+moves in the transaction of the facts; so a crash, a stall or a rebalance between the two loses and doubles
+nothing (ADR 2). Offsets go to Kafka afterwards, as a courtesy to lag dashboards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final, NamedTuple, Protocol
+
+import kafka
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import (
+    KafkaError,
+    OffsetOutOfRangeError,
+    UnsupportedCodecError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from consumers.kafka.broker import listens
+from consumers.settings import Settings
+from ledger.domain.errors import BatchAlreadyRecorded, Busy, LedgerError, StoreUnavailable, Unreadable, WrongLedger
+from ledger.service import Input, Receipt
+
+POLL_MS: Final = 500
+REACH_SECONDS_MAX: Final = 4.0
+SILENCE_SECONDS: Final = 5.0
+CLOSE_MS_MAX: Final = 5_000
+BACKOFF_SECONDS_MAX: Final = 15.0
+PARTITION_BYTES: Final = 8 * 1024 * 1024
+_log = logging.getLogger("pdl.kafka")
+
+
+class Sink(Protocol):
+    """What this module needs of the ledger."""
+
+    def mark(self, stream: str) -> int | None:
+        """The last recorded offset of a stream; None when it was never read."""
+        ...
+
+    def record(self, inputs: Sequence[Input], stream: str, mark: int) -> Receipt:
+        """Record a batch and move the mark, in one transaction."""
+        ...
+
+
+class Reporter(Protocol):
+    """Where a person sees how it goes."""
+
+    def advance(self, receipt: Receipt) -> None:
+        """A batch was recorded."""
+        ...
+
+    def say(self, sentence: str) -> None:
+        """Something that an operator wants to know; no personal values."""
+        ...
+
+
+class Plan(NamedTuple):
+    """What to read: `topics` at `servers` as `group`; `until_end` stops at the ends that the partitions have now."""
+
+    servers: tuple[str, ...]
+    topics: tuple[str, ...]
+    group: str
+    until_end: bool = False
+
+
+class Placement(NamedTuple):
+    """Where to read a partition on, and a sentence where that leaves something out."""
+
+    offset: int
+    remark: str | None = None
+
+
+def place(mark: int | None, begin: int, end: int, name: str) -> Placement:
+    """The offset to read next from a partition that holds [begin, end), when `mark` was recorded last.
+
+    Raises WrongLedger if the mark lies beyond the end: that partition lost records, or it is another one.
+    """
+    following = 0 if mark is None else mark + 1
+    if following > end:
+        raise WrongLedger(
+            f"{name} ends before offset {end}, but this ledger recorded offset {mark} of it: the broker lost records or was "
+            "restored. Nothing was read. Publish to a new topic, or restore the broker.",
+        )
+    if following < begin and mark is not None:
+        return Placement(begin, f"{name}: Kafka removed offsets {following} to {begin - 1} before they were recorded; reading on at {begin}.")
+    return Placement(max(begin, following))
+
+
+def reachable(servers: Iterable[str], *, seconds: float = REACH_SECONDS_MAX) -> bool:
+    """Whether one of the servers (`host:port`) accepts connections."""
+    return any(listens(*_address(server), seconds=seconds) for server in servers)
+
+
+def _address(server: str) -> tuple[str, int]:
+    host, _, port = server.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise Unreadable("--bootstrap-servers needs host:port, for example 127.0.0.1:9092.")
+    return host.strip("[]"), int(port)
+
+
+class _Assigned(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
+    """Hands newly assigned partitions to the main thread, paused until it has placed them.
+
+    The client calls it on its own I/O thread, where nothing may block and no database connection is ours.
+    """
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        self._fresh: SimpleQueue[TopicPartition] = SimpleQueue()
+        self.joined = False
+        """Whether the group has assigned anything, be it no partition at all."""
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        for partition in assigned:
+            self._consumer.pause(partition)
+            self._consumer.seek(partition, 0)  # A position, so that none is taken from Kafka's own commits.
+            self._fresh.put(partition)
+        self.joined = True
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        pass  # A batch in hand is either committed with its mark, or the next owner reads it again.
+
+    def again(self, partitions: Iterable[TopicPartition]) -> None:
+        """Place these anew: somebody else recorded them on, or their offsets went away."""
+        for partition in partitions:
+            self._consumer.pause(partition)
+            self._fresh.put(partition)
+
+    def take(self) -> set[TopicPartition]:
+        """The partitions that wait for a place."""
+        found = set()
+        with contextlib.suppress(Empty):
+            while True:
+                found.add(self._fresh.get_nowait())
+        return found & self._consumer.assignment()
+
+
+class Consumption:
+    """One run of `pdl consume`: from joining the group to leaving it.
+
+    `stopping` is asked between batches; `wait(seconds)` sleeps unless it is time to stop.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        plan: Plan,
+        settings: Settings,
+        report: Reporter,
+        *,
+        stopping: Callable[[], bool],
+        wait: Callable[[float], object],
+    ) -> None:
+        self._sink = sink
+        self._plan = plan
+        self._settings = settings
+        self._report = report
+        self._stopping = stopping
+        self._wait = wait
+        self._streams: dict[TopicPartition, str] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        self._heard = time.monotonic()
+        self._unreachable_since: float | None = None
+        self._consumer = _connect(plan, settings)
+        self._assigned = _Assigned(self._consumer)
+
+    def run(self) -> None:
+        """Read and record until told to stop, or until the ends found now. Always leaves the group.
+
+        Raises StoreUnavailable, Unreadable (a topic that is not there) or WrongLedger.
+        """
+        try:
+            self._find_topics()
+            self._consumer.subscribe(topics=list(self._plan.topics), listener=self._assigned)
+            while not self._stopping():
+                batches = self._poll()
+                self._place()
+                for partition, records in batches.items():
+                    self._record(partition, records)
+                if self._plan.until_end and self._at_end():
+                    break
+        except UnsupportedCodecError as exc:
+            raise StoreUnavailable("the topic is compressed with a codec that is not installed here; gzip needs nothing.") from exc
+        except KafkaError as exc:
+            raise StoreUnavailable(f"Kafka refused: {type(exc).__name__}. Nothing is lost; run it again when the broker is well.") from exc
+        finally:
+            with contextlib.suppress(KafkaError):
+                self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS_MAX)
+
+    # -- where to read ----------------------------------------------------------------------------------------
+
+    def _find_topics(self) -> None:
+        for topic in self._plan.topics:
+            partitions = self._consumer.partitions_for_topic(topic)
+            if partitions:
+                continue
+            if self._plan.until_end:
+                raise Unreadable(f"topic {topic} does not exist at this broker: create it, or mend the name.")
+            self._report.say(f"topic {topic} does not exist yet; waiting for it.")
+        if self._plan.until_end:
+            every = [TopicPartition(topic, n) for topic in self._plan.topics for n in self._consumer.partitions_for_topic(topic)]
+            self._ends = self._consumer.end_offsets(every)
+
+    def _place(self) -> None:
+        fresh = self._assigned.take()
+        if not fresh:
+            return
+        begins, ends = self._consumer.beginning_offsets(list(fresh)), self._consumer.end_offsets(list(fresh))
+        for partition in sorted(fresh):
+            stream = self._streams[partition] = self._stream(partition)
+            name = f"topic {partition.topic}, partition {partition.partition}"
+            placement = place(self._sink.mark(stream), begins[partition], ends[partition], name)
+            if placement.remark:
+                self._report.say(placement.remark)
+            self._consumer.seek(partition, placement.offset)
+            self._consumer.resume(partition)
+
+    def _stream(self, partition: TopicPartition) -> str:
+        """The stream id of a partition. A topic's UUID tells a topic from its successor of the same name.
+
+        Brokers before Kafka 2.8 give no UUID; there the topic's name stands in its place.
+        """
+        cluster = self._consumer._cluster  # noqa: SLF001 -- the client offers no public way to a topic's UUID
+        topic_id = cluster.topic_id(partition.topic) or partition.topic
+        return f"kafka:{cluster.cluster_id or 'unnamed'}:{topic_id}:{partition.partition}"
+
+    def _at_end(self) -> bool:
+        if not self._assigned.joined:
+            return False
+        mine = self._consumer.assignment()
+        if mine & self._consumer.paused():
+            return False
+        # The position moves over aborted records and transaction markers, which no record ever shows.
+        return all((self._consumer.position(partition, timeout_ms=POLL_MS) or 0) >= self._ends.get(partition, 0) for partition in mine)
+
+    # -- what was read ----------------------------------------------------------------------------------------
+
+    def _poll(self) -> dict[TopicPartition, list[Any]]:
+        try:
+            batches: dict[TopicPartition, list[Any]] = self._consumer.poll(timeout_ms=POLL_MS, max_records=self._settings.batch_facts)
+        except OffsetOutOfRangeError:
+            # Retention overtook us, or the topic was made anew: look again where this partition stands.
+            self._assigned.again(self._consumer.assignment())
+            return {}
+        self._listen_to_silence(heard=bool(batches))
+        return batches
+
+    def _listen_to_silence(self, *, heard: bool) -> None:
+        now = time.monotonic()
+        if heard:
+            self._heard, self._unreachable_since = now, None
+        if now - self._heard < SILENCE_SECONDS:
+            return
+        self._heard = now
+        if reachable(self._plan.servers, seconds=1.0):
+            self._unreachable_since = None
+            return
+        if self._unreachable_since is None:
+            self._unreachable_since = now
+            self._report.say("the broker does not answer; waiting for it. Nothing is lost.")
+        if self._plan.until_end and now - self._unreachable_since >= self._settings.kafka_patience_seconds:
+            raise StoreUnavailable("the broker went away. What was read is recorded; run it again to read on.")
+
+    def _record(self, partition: TopicPartition, records: list[Any]) -> None:
+        stream = self._streams.get(partition)
+        if stream is None or stream != self._stream(partition):
+            self._assigned.again([partition])  # The topic was made anew while we read: another stream, from its beginning.
+            return
+        inputs = [
+            Input(place=record.offset, body=record.value or b"", headers=_headers(record.headers), topic=partition.topic)
+            for record in records
+        ]
+        try:
+            receipt = self._patiently(partition, lambda: self._sink.record(inputs, stream, records[-1].offset))
+        except BatchAlreadyRecorded:
+            self._assigned.again([partition])  # Another consumer got here first; read on behind its mark.
+            return
+        if receipt is not None:
+            self._report.advance(receipt)
+            self._thank(partition, records[-1])
+
+    def _patiently(self, partition: TopicPartition, act: Callable[[], Receipt]) -> Receipt | None:
+        """Try until the database takes it, staying in the group meanwhile; None when the batch is no longer ours."""
+        started, pause = time.monotonic(), 0.5
+        held: set[TopicPartition] = set()
+        while True:
+            try:
+                receipt = act()
+            except (StoreUnavailable, Busy) as exc:
+                waited = time.monotonic() - started
+                if self._stopping() or (self._plan.until_end and waited >= self._settings.kafka_patience_seconds):
+                    raise
+                self._report.say(f"{exc} Trying again.")
+                held |= self._hold()
+                self._wait(pause)
+                pause = min(2 * pause, BACKOFF_SECONDS_MAX)
+                if partition not in self._consumer.assignment():
+                    receipt = None
+                else:
+                    continue
+            self._consumer.resume(*(held & self._consumer.assignment()))
+            return receipt
+
+    def _hold(self) -> set[TopicPartition]:
+        """Pause what is being read and show the group that we live; returns what was paused here."""
+        reading = self._consumer.assignment() - self._consumer.paused()
+        self._consumer.pause(*reading)
+        self._consumer.poll(timeout_ms=0)
+        return reading
+
+    def _thank(self, partition: TopicPartition, last: Any) -> None:
+        with contextlib.suppress(KafkaError):
+            self._consumer.commit_async({partition: OffsetAndMetadata(last.offset + 1, "", -1)}, callback=_forget)
+
+
+def _headers(headers: Iterable[tuple[str, bytes | None]] | None) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, value or b"") for name, value in headers or ())
+
+
+def _forget(*_: object) -> None:
+    """A courtesy that fails harms nobody."""
+
+
+def _connect(plan: Plan, settings: Settings) -> KafkaConsumer:
+    # The client waits ten seconds and more for a port that nobody listens on; ask first.
+    if not reachable(plan.servers):
+        raise StoreUnavailable(f"no Kafka broker answers at {', '.join(plan.servers)}: start it, or mend --bootstrap-servers.")
+    try:
+        return KafkaConsumer(
+            bootstrap_servers=list(plan.servers),
+            client_id="pdl",
+            group_id=plan.group,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            max_poll_records=settings.batch_facts,
+            max_partition_fetch_bytes=PARTITION_BYTES,
+            session_timeout_ms=settings.kafka_session_seconds * 1000,
+            heartbeat_interval_ms=max(300, settings.kafka_session_seconds * 300),
+            metadata_max_age_ms=30_000,
+            **_security(settings),
+        )
+    except KafkaError as exc:
+        raise StoreUnavailable(
+            f"what listens at {', '.join(plan.servers)} does not speak Kafka with us ({type(exc).__name__}): mend --bootstrap-servers "
+            "or kafka_security_protocol.",
+        ) from exc
+
+
+def _security(settings: Settings) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_cafile": settings.kafka_ca_file,
+        "ssl_certfile": settings.kafka_certificate_file,
+        "ssl_keyfile": settings.kafka_key_file,
+        "sasl_mechanism": settings.kafka_sasl_mechanism,
+        "sasl_plain_username": settings.kafka_user,
+    }
+    if settings.kafka_password_file:
+        try:
+            asked["sasl_plain_password"] = Path(settings.kafka_password_file).read_text(encoding="utf-8").splitlines()[0]
+        except (OSError, IndexError) as exc:
+            raise Unreadable("kafka_password_file cannot be read, or is empty.") from exc
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+__all__ = ["Consumption", "LedgerError", "Placement", "Plan", "Reporter", "Sink", "place", "reachable"]

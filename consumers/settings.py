@@ -1,0 +1,162 @@
+"""One frozen object says how this ledger runs: pdl.toml of the data directory, and PDL_* variables over it.
+
+Each field carries its help; unknown keys, wrong types and values out of range are refused with the place
+where they stand.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ledger.domain.errors import Unreadable
+
+FILE_NAME: Final = "pdl.toml"
+PREFIX: Final = "PDL_"
+NOT_SETTINGS: Final = frozenset({"PDL_DATA", "PDL_DEBUG", "PDL_TEST_KAFKA"})
+"""Variables that say where a ledger or a test broker is, not how a ledger runs."""
+
+
+def _help(text: str, **limits: Any) -> Meta:
+    return Meta(description=text, **limits)
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one ledger runs; see `reference()` for the table of the documentation."""
+
+    approval: Annotated[
+        Literal["none"],
+        _help("Who must agree to an erasure beside the one who asks. `none`: nobody, and every erasure says so."),
+    ] = "none"
+    alone: Annotated[
+        bool,
+        _help("True: the keys have no mirror, so a lost disk is lost data. Must be true until a mirror exists; it is said at start."),
+    ] = True
+    batch_facts: Annotated[int, _help("How many inputs are decoded, sealed and committed together.", ge=1, le=50_000)] = 2_000
+    batch_bytes: Annotated[
+        int,
+        _help("A batch ends earlier when its inputs reach this many bytes.", ge=1_048_576, le=268_435_456),
+    ] = 16_777_216
+    packs: Annotated[
+        tuple[str, ...],
+        _help("Policy packs: files, absolute or beside pdl.toml. Empty: the built-in ones."),
+    ] = ()
+    kafka_group: Annotated[str, _help("Consumer group of `pdl consume` where --group is absent.", min_length=1, max_length=200)] = "pdl"
+    kafka_session_seconds: Annotated[
+        int,
+        _help("After how long without a heartbeat Kafka gives a consumer's partitions to another.", ge=1, le=1_800),
+    ] = 10
+    kafka_patience_seconds: Annotated[
+        int,
+        _help("How long --until-end waits for a broker or database that went away before it gives up.", ge=0, le=86_400),
+    ] = 60
+    kafka_security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        _help("How to speak to the broker."),
+    ] = "PLAINTEXT"
+    kafka_ca_file: Annotated[str | None, _help("Certificates that the broker's own must be signed by (PEM).")] = None
+    kafka_certificate_file: Annotated[str | None, _help("Our certificate, where the broker asks for one (PEM).")] = None
+    kafka_key_file: Annotated[str | None, _help("The private key of our certificate (PEM).")] = None
+    kafka_sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None,
+        _help("How to log in at the broker."),
+    ] = None
+    kafka_user: Annotated[str | None, _help("Name to log in at the broker with.")] = None
+    kafka_password_file: Annotated[str | None, _help("File whose first line is the password: secrets are files, never variables.")] = None
+
+
+FIRST_USE: Final = """\
+# Settings of this ledger; `pdl` made this file at first use. Every setting may also be given as PDL_NAME.
+
+# Who must agree to an erasure beside the one who asks for it.
+# "none": nobody. Whoever may run `pdl erase` here can erase alone, and every erasure says so.
+approval = "none"
+
+# True: the keys stand on this disk alone. Losing it loses the data, and no mirror is asked before an erasure.
+alone = true
+"""
+
+
+def reference() -> list[tuple[str, str, str]]:
+    """(name, default, help) of each setting, for the documentation."""
+    rows = []
+    for field in msgspec.structs.fields(Settings):
+        meta = next(part for part in get_args(get_type_hints(Settings, include_extras=True)[field.name]) if isinstance(part, Meta))
+        rows.append((field.name, msgspec.json.encode(field.default).decode(), meta.description or ""))
+    return rows
+
+
+def read_settings(data: Path, environment: Mapping[str, str]) -> Settings:
+    """The settings of the ledger in `data`: its pdl.toml, if there is one, under the PDL_* variables.
+
+    Raises Unreadable with the file or variable and the name of what is wrong in it; never with a value.
+    """
+    file = data / FILE_NAME
+    found = _from_file(file)
+    _checked(found, str(file))
+    overrides = _from_environment(environment)
+    return _checked(found | overrides, "the environment (PDL_*)" if overrides else str(file))
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as exc:
+        where = re.search(r"\(at .*\)", str(exc))
+        raise Unreadable(f"{file} is not TOML {where.group() if where else ''}: mend it, or remove it to start from the defaults.") from exc
+    except UnicodeDecodeError as exc:
+        raise Unreadable(f"{file} is not UTF-8: save it as UTF-8.") from exc
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    hints = get_type_hints(Settings)
+    found: dict[str, Any] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in hints:
+            raise Unreadable(f"{variable} is not a setting: unset it, or see {FILE_NAME} for the names.")
+        found[name] = _typed(text, hints[name], variable)
+    return found
+
+
+def _typed(text: str, kind: Any, variable: str) -> Any:
+    if get_origin(kind) is tuple:
+        return tuple(part for part in text.split(os.pathsep) if part)
+    if kind in (int, bool):
+        try:
+            return msgspec.json.decode(text.strip().lower(), type=kind)
+        except msgspec.MsgspecError as exc:
+            wanted = "a whole number" if kind is int else "true or false"
+            raise Unreadable(f"{variable} must be {wanted}.") from exc
+    return text
+
+
+def _checked(found: dict[str, Any], where: str) -> Settings:
+    try:
+        settings = msgspec.convert(found, Settings)
+    except msgspec.ValidationError as exc:
+        raise Unreadable(f"{where}: {_explained(str(exc))}") from exc
+    if not settings.alone:
+        raise Unreadable(f"{where}: alone = false needs a mirror of the keys, which this version does not have; set alone = true.")
+    return settings
+
+
+def _explained(message: str) -> str:
+    """msgspec's message with the name first and without the value."""
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message)
+    if unknown:
+        return f"`{unknown.group(1)[:60]}` is not a setting; remove it or mend the name."
+    what, _, path = message.partition(" - at ")
+    what = re.sub(r"Invalid enum value .*", "not one of the values that the setting may have", what)
+    return f"`{path.strip('`').removeprefix('$.')}`: {what}."

@@ -1,0 +1,145 @@
+"""The only place that chooses: which log, which keys, which packs, which clock; everything else is told.
+
+A data directory holds log.db, keys.db, registers.db, root/ (the slots of the root key), erasures.journal,
+pdl.toml and lock. One process may write in it; any number may read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from consumers import settings as settings_of
+from consumers.lock import only_writer
+from consumers.settings import Settings, read_settings
+from ledger.domain.errors import Unreadable
+from ledger.erasure import Erasures
+from ledger.keys import KeyStore
+from ledger.keys.sqlite import open_key_store
+from ledger.policy.model import Packs
+from ledger.policy.packs import builtin_packs, read_pack
+from ledger.service import Input, Ledger, Receipt
+from ledger.store.sqlite import SQLiteEventLog
+
+DEFAULT_DATA: Final = "pdl-data"
+LOG: Final = "log.db"
+REGISTERS: Final = "registers.db"
+FIRST_USE: Final = (
+    "pdl: made {data}. Its settings (pdl.toml) say approval = none: whoever may run `pdl erase` can erase alone;\n"
+    "pdl: and alone = true: the keys stand on this disk only, so keep {data} on a disk that you trust and back up."
+)
+
+
+def now() -> datetime:
+    """The clock of the house, in UTC."""
+    return datetime.now(UTC)
+
+
+def data_directory(given: Path | None) -> Path:
+    """Where the ledger is: as given, else PDL_DATA, else ./pdl-data."""
+    return given or Path(os.environ.get("PDL_DATA") or DEFAULT_DATA)
+
+
+@dataclass(frozen=True)
+class Sink:
+    """What files and Kafka hand their inputs to."""
+
+    ledger: Ledger
+    repeatable: bool
+    """Whether the stream may come again under another name, as a file does."""
+
+    def mark(self, stream: str) -> int | None:
+        """The last recorded offset of a stream; None when it was never read."""
+        return self.ledger.log.mark(stream)
+
+    def record(self, inputs: Sequence[Input], stream: str, mark: int) -> Receipt:
+        """Record a batch and move the mark, in one transaction."""
+        return self.ledger.record(inputs, stream, mark, repeatable=self.repeatable)
+
+    def repeated(self, stream: str, count: int) -> Receipt:
+        """Count inputs that the mark shows to be recorded."""
+        return self.ledger.repeated(stream, count)
+
+
+@dataclass(frozen=True)
+class Wired:
+    """An open ledger with everything that belongs to it."""
+
+    data: Path
+    settings: Settings
+    packs: Packs
+    log: SQLiteEventLog
+    keys: KeyStore
+    ledger: Ledger
+    erasures: Erasures
+    clock: Callable[[], datetime]
+    writing: bool
+
+    def sink(self, *, repeatable: bool) -> Sink:
+        """Where inputs go."""
+        return Sink(self.ledger, repeatable)
+
+    def catch_up(self) -> None:
+        """Let the registers follow the log."""
+
+
+@contextlib.contextmanager
+def open_ledger(
+    data: Path | None = None,
+    *,
+    write: bool,
+    command: str,
+    create: bool = False,
+    clock: Callable[[], datetime] = now,
+) -> Iterator[Wired]:
+    """The ledger in a data directory, closed again afterwards.
+
+    `write` takes the lock (Busy when another process has it) and finishes erasures that a crash interrupted;
+    `create` begins a ledger where there is none; `command` is what others are told while it lasts.
+    Raises Unreadable where there is no ledger, WrongLedger where its parts do not belong together.
+    """
+    logging.getLogger("kafka").addHandler(logging.NullHandler())
+    logging.getLogger("kafka").propagate = False
+    data = data_directory(data)
+    _prepare(data, create=create)
+    settings = read_settings(data, os.environ)
+    with contextlib.ExitStack() as stack:
+        if write:
+            stack.enter_context(only_writer(data, command))
+        packs = _packs(settings, data)
+        log = SQLiteEventLog(data / LOG, create=create)
+        stack.callback(log.close)
+        keys = open_key_store(data, ledger_id=log.ledger_id, create=create and log.size() == 0)
+        stack.callback(keys.close)
+        erasures = Erasures(log, keys, clock, approval=settings.approval, alone=settings.alone)
+        if write:
+            erasures.resume()
+        yield Wired(data, settings, packs, log, keys, Ledger(log, keys, packs, clock), erasures, clock, write)
+
+
+def _prepare(data: Path, *, create: bool) -> None:
+    if data.exists() and not data.is_dir():
+        raise Unreadable(f"{data} is a file; --data names a directory.")
+    if (data / LOG).is_file():
+        return
+    if not create:
+        raise Unreadable(f"there is no ledger in {data}; name its directory with --data, or begin one with `pdl ingest FILE`.")
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = data / settings_of.FILE_NAME
+    if not file.exists():
+        file.write_text(settings_of.FIRST_USE, encoding="utf-8")
+        click.echo(FIRST_USE.format(data=data), err=True)
+
+
+def _packs(settings: Settings, data: Path) -> Packs:
+    if not settings.packs:
+        return builtin_packs()
+    return Packs(read_pack(data / name) for name in settings.packs)

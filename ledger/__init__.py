@@ -1,0 +1,1 @@
+"""The ledger decides and remembers: facts, policies, sealing, keys, log, evidence."""

@@ -1,0 +1,199 @@
+"""What the ledger itself decides, as small eventsourcing aggregates in the same log as the facts.
+
+Wire names are fixed here and never follow a rename; ids are texts; states are JSON without personal values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from eventsourcing.application import Repository
+from eventsourcing.domain import BaseAggregate, CanInitAggregate, CanMutateAggregate, MetaDomainEvent
+from eventsourcing.persistence import (
+    DatetimeAsISO,
+    EventStore,
+    JSONTranscoder,
+    Mapper,
+    ProcessRecorder,
+)
+
+ORDERED: Final = "ledger.erasure.ordered.v1"
+DESTROYED: Final = "ledger.keys.destroyed.v1"
+REFUSED: Final = "ledger.erasure.refused.v1"
+CLOSED: Final = "ledger.erasure.closed.v1"
+SWEPT: Final = "ledger.sweep.executed.v1"
+
+
+@dataclass(frozen=True)
+class Decision(CanMutateAggregate[str], metaclass=MetaDomainEvent):
+    """What every decision carries: the stream it belongs to, its number there, and when it was taken."""
+
+    originator_id: str
+    originator_version: int
+    timestamp: datetime
+
+    @staticmethod
+    def create_timestamp() -> datetime:
+        """The moment of writing, where the decision does not say its own (`at` does)."""
+        return datetime.fromtimestamp(0, UTC)
+
+
+class ErasureCase(BaseAggregate[str]):
+    """One erasure: ordered, keys destroyed, closed; or refused because of what stands in its way."""
+
+    TOPIC = "ledger.erasure"
+
+    class Event(Decision):
+        """Base of a case's decisions."""
+
+        TOPIC = "ledger.erasure.event"
+
+    class Ordered(Event, CanInitAggregate[str]):
+        """The intent, before anything is destroyed: which keys, of whom (a pseudonym), on which ground.
+
+        `scopes` are [client, dataset, key id] of the person's live keys that go; `kept` are [client, dataset,
+        outcome, statute] of datasets that stay; `approval` says who had to agree (the setting).
+        """
+
+        TOPIC = ORDERED
+        originator_topic: str
+        organisation: str
+        person: str
+        scopes: list[list[str]]
+        kept: list[list[str]]
+        reason: str
+        approval: str
+        alone: bool
+        at: str
+
+    class KeysDestroyed(Event):
+        """The keys are gone from the key database; the generation moves with this decision."""
+
+        TOPIC = DESTROYED
+        organisation: str
+        person: str
+        case: str
+        datasets: list[list[str]]
+        key_ids: list[str]
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The case knows that its keys are gone."""
+            aggregate.destroyed = True
+
+    class Closed(Event):
+        """Everything that this ledger does itself is done; answers of systems and recipients come as facts."""
+
+        TOPIC = CLOSED
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The case is done."""
+            aggregate.closed = True
+
+    class Refused(Event, CanInitAggregate[str]):
+        """Nothing was destroyed: every dataset asked for is held, or none is known."""
+
+        TOPIC = REFUSED
+        originator_topic: str
+        organisation: str
+        person: str
+        kept: list[list[str]]
+        reason: str
+        at: str
+
+    def __init__(self, organisation: str, person: str, reason: str, scopes: Sequence[Sequence[str]] = ()) -> None:
+        self.organisation = organisation
+        self.person = person
+        self.reason = reason
+        self.scopes = [tuple(scope) for scope in scopes]
+        self.destroyed = False
+        self.closed = False
+
+    @classmethod
+    def order(cls, case: str, **order: Any) -> ErasureCase:
+        """Begin a case; `order` are the fields of Ordered."""
+        return cls._create(cls.Ordered, id=case, timestamp=_moment(order["at"]), **order)
+
+    @classmethod
+    def refuse(cls, case: str, **refusal: Any) -> ErasureCase:
+        """Record that an erasure was asked for and refused."""
+        return cls._create(cls.Refused, id=case, timestamp=_moment(refusal["at"]), **refusal)
+
+    def keys_destroyed(self, key_ids: Sequence[str], at: str) -> None:
+        """Say that the keys are gone; once."""
+        if not self.destroyed:
+            self.trigger_event(
+                self.KeysDestroyed,
+                organisation=self.organisation,
+                person=self.person,
+                case=self.id,
+                datasets=[[scope[0], scope[1]] for scope in self.scopes],
+                key_ids=list(key_ids),
+                at=at,
+                timestamp=_moment(at),
+            )
+
+    def close(self, at: str) -> None:
+        """Say that the case is done; once."""
+        if not self.closed:
+            self.trigger_event(self.Closed, at=at, timestamp=_moment(at))
+
+
+class Sweep(BaseAggregate[str]):
+    """One run of the retention periods: the control that shows that they are kept."""
+
+    TOPIC = "ledger.sweep"
+
+    class Event(Decision):
+        """Base of a sweep's decisions."""
+
+        TOPIC = "ledger.sweep.event"
+
+    class Executed(Event, CanInitAggregate[str]):
+        """What a run found due and what it did about it, per organisation."""
+
+        TOPIC = SWEPT
+        originator_topic: str
+        organisation: str
+        found: int
+        erased: int
+        held: int
+        left: int
+        at: str
+
+    def __init__(self, organisation: str, found: int, erased: int) -> None:
+        self.organisation = organisation
+        self.found = found
+        self.erased = erased
+
+    @classmethod
+    def execute(cls, sweep: str, **outcome: Any) -> Sweep:
+        """Record one run; `outcome` are the fields of Executed."""
+        return cls._create(cls.Executed, id=sweep, timestamp=_moment(outcome["at"]), **outcome)
+
+
+def _moment(at: str) -> datetime:
+    return datetime.fromisoformat(at)
+
+
+class Decisions:
+    """Where decisions are saved and found again: the library's event store over our recorder."""
+
+    def __init__(self, recorder: ProcessRecorder) -> None:
+        transcoder = JSONTranscoder()
+        transcoder.register(DatetimeAsISO())
+        self._store: EventStore[str] = EventStore(Mapper(transcoder), recorder)
+        self._repository: Repository[str] = Repository(self._store)
+
+    def save(self, aggregate: BaseAggregate[str]) -> None:
+        """Append an aggregate's new decisions in one transaction; a rival's version is refused by the store."""
+        self._store.put(aggregate.collect_events())
+
+    def case(self, case: str) -> ErasureCase:
+        """An erasure case by its id."""
+        found: ErasureCase = self._repository.get(case)
+        return found

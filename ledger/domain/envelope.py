@@ -1,0 +1,354 @@
+"""From the bytes of a message to a typed event, or to the reason why it cannot be recorded.
+
+CloudEvents 1.0, structured mode (the message is the JSON envelope) and binary mode (`ce_*` headers, the
+message is `data`). The fast path is one decode; anything it refuses, and anything that could hide a
+repeated key, is looked at once more by the careful path, which finds the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Final, Literal, cast, get_type_hints
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from ledger.domain.events import BY_WIRE, EVENT_TYPES, Date, Event
+
+BODY_BYTES_MAX: Final = 1_048_576
+"""Kafka's own default for one record; a larger one is quarantined as too-large."""
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+Reason = Literal[
+    "undecodable",
+    "not-an-event",
+    "unknown-type",
+    "schema",
+    "unknown-organisation",
+    "source-not-allowed",
+    "conflicting-duplicate",
+    "too-large",
+    "sealed-unreadable",
+]
+REASONS: Final[tuple[Reason, ...]] = Reason.__args__  # type: ignore[attr-defined]
+Headers = Sequence[tuple[str, bytes]]
+
+NOT_SENT: Final = "(unknown fields)"
+"""The one field of Envelope that is not read from a message: which unknown fields the careful path left out."""
+_Id = Annotated[str, Meta(min_length=1, max_length=500)]
+SEALED_CONTENT: Final = "application/vnd.pdl.sealed"
+
+
+class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A CloudEvent whose `data` is a typed event; extension attributes beside these are ignored."""
+
+    WIRE: ClassVar[str] = ""
+
+    specversion: Literal["1.0"]
+    id: _Id
+    source: _Id
+    time: Annotated[datetime, Meta(tz=True)]
+    datacontenttype: str | None = None
+    sequence: int | str | None = None
+    subject: Any = None
+    dataschema: Any = None
+    data: Event
+    unknown_fields: tuple[str, ...] = msgspec.field(default=(), name=NOT_SENT)
+
+    @property
+    def type(self) -> str:
+        """The wire name of the event type."""
+        return self.WIRE
+
+
+class Unrecordable(Struct, frozen=True, kw_only=True):
+    """Why an input cannot be recorded: a reason of the contract, and what to do about it, without personal values."""
+
+    reason: Reason
+    detail: str
+    source: str | None = None
+    id: str | None = None
+
+
+def _typed(event: type[Event]) -> type[Envelope]:
+    fields: list[tuple[str, Any]] = [("data", event)]
+    made = msgspec.defstruct(
+        f"{event.__name__}Envelope",
+        fields,
+        bases=(Envelope,),
+        tag=event.WIRE,
+        tag_field="type",
+        frozen=True,
+        kw_only=True,
+        omit_defaults=True,
+        namespace={"WIRE": event.WIRE},
+    )
+    return cast("type[Envelope]", made)
+
+
+_ENVELOPES: Final = tuple(_typed(event) for event in EVENT_TYPES)
+_BY_WIRE: Final = {envelope.WIRE: envelope for envelope in _ENVELOPES}
+
+
+def typed_envelope(wire: str) -> type[Envelope]:
+    """The envelope struct of one event type; KeyError for a type that the contract does not have."""
+    return _BY_WIRE[wire]
+
+
+_union: Any = _ENVELOPES[0]
+for _envelope in _ENVELOPES[1:]:
+    _union = _union | _envelope
+_fast: Final[msgspec.json.Decoder[Envelope]] = msgspec.json.Decoder(_union)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def canonical(envelope: Envelope) -> bytes:
+    """The content of an event as bytes that do not depend on key order, white space or unknown fields."""
+    return _encode(envelope)
+
+
+def decode(body: bytes, headers: Headers = ()) -> Envelope | Unrecordable:
+    """Read one message; never raises for what a producer sends."""
+    if headers and any(name == "ce_type" for name, _ in headers):
+        return _binary(body, headers)
+    try:
+        envelope = _fast.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _careful(body)
+    if len(body) > BODY_BYTES_MAX or _may_hide_something(body, envelope):
+        return _careful(body)
+    return envelope
+
+
+def _may_hide_something(body: bytes, envelope: Envelope) -> bool:
+    """Whether keys may be repeated, control characters stand in a name, or a rule beyond the types is broken.
+
+    Each JSON key brings one colon. A message with as many colons as its canonical form therefore repeats none,
+    unless a colon is written as an escape; so any backslash takes the careful path too.
+    """
+    return (
+        b"\\" in body
+        or bool(envelope.unknown_fields)
+        or (envelope.datacontenttype is not None and envelope.datacontenttype.startswith(SEALED_CONTENT))
+        or body.count(b":") != _encode(envelope).count(b":")
+        or not EARLIEST <= envelope.time < LATEST
+        or _bad_dates(envelope.data)
+        or (envelope.WIRE == "pdl.data.collected.v1" and _says_nothing(envelope.data))
+    )
+
+
+def _bad_dates(data: Event) -> bool:
+    """Whether a date that looks like one is none (30 February), or lies outside what can be calculated with."""
+    for name in _DATES[type(data)]:
+        value = getattr(data, name)
+        if value is not None and _bad_date(value.at if name == "notice" else value):
+            return True
+    return False
+
+
+def _bad_date(text: str | None) -> bool:
+    if text is None:
+        return False
+    try:
+        return not EARLIEST.year <= datetime.fromisoformat(text).year < LATEST.year
+    except ValueError:
+        return True
+
+
+def _says_nothing(data: Event) -> bool:
+    return getattr(data, "values", None) is None and getattr(data, "categories", None) is None
+
+
+class _RepeatedKeyError(ValueError):
+    pass
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+def _refuse_constant(_: str) -> Any:
+    raise ValueError("not a JSON number")
+
+
+def _careful(body: bytes) -> Envelope | Unrecordable:
+    if len(body) > BODY_BYTES_MAX:
+        return Unrecordable(
+            reason="too-large",
+            detail=f"{len(body)} bytes; at most {BODY_BYTES_MAX} are read. Publish a reference instead of the document.",
+        )
+    try:
+        attributes = json.loads(body.decode("utf-8"), object_pairs_hook=_no_repeats, parse_constant=_refuse_constant)
+    except _RepeatedKeyError as error:
+        return Unrecordable(reason="undecodable", detail=f"JSON key {_name(str(error))} stands twice in one object; send it once.")
+    except UnicodeDecodeError as error:
+        return Unrecordable(reason="undecodable", detail=f"not UTF-8 at byte {error.start}; encode JSON as UTF-8.")
+    except json.JSONDecodeError as error:
+        return Unrecordable(reason="undecodable", detail=f"not JSON: {error.msg} at byte {error.pos}.")
+    except (ValueError, RecursionError):
+        return Unrecordable(reason="undecodable", detail="JSON that cannot be read (nested too deep, or a number out of range).")
+    return _checked(attributes, body)
+
+
+def _name(key: str) -> str:
+    """A key as it may stand in a message: names of the contract as they are, anything else withheld."""
+    return f"'{key}'" if key in _KNOWN_KEYS else "(a name that the contract does not know)"
+
+
+def _checked(attributes: Any, body: bytes) -> Envelope | Unrecordable:
+    if not isinstance(attributes, dict):
+        return Unrecordable(reason="not-an-event", detail="a CloudEvent is a JSON object.")
+    where = _origin(attributes.get("source"), attributes.get("id"))
+    lacking = [name for name in ("specversion", "id", "source", "type", "time") if not isinstance(attributes.get(name), str)]
+    if lacking or attributes["specversion"] != "1.0":
+        detail = f"needs {', '.join(lacking)} as text." if lacking else "specversion must be 1.0."
+        return Unrecordable(reason="not-an-event", detail=detail, **where)
+    content = attributes.get("datacontenttype")
+    if isinstance(content, str) and content.startswith(SEALED_CONTENT):
+        return Unrecordable(reason="sealed-unreadable", detail="sealed data: no ingest key of this ledger opens it.", **where)
+    if attributes["type"] not in BY_WIRE:
+        return Unrecordable(reason="unknown-type", detail="see `pdl schema` for the types of the contract.", **where)
+    return _typed_or_schema(attributes, body, where)
+
+
+def _typed_or_schema(attributes: dict[str, Any], body: bytes, where: dict[str, Any]) -> Envelope | Unrecordable:
+    if not isinstance(attributes.get("data"), dict):
+        return Unrecordable(reason="schema", detail="data must be a JSON object.", **where)
+    unknown: list[str] = []
+    try:
+        outer = msgspec.json.decode(body, type=dict[str, Raw])
+        outer.pop(NOT_SENT, None)
+        outer["data"] = _only_known(outer["data"], BY_WIRE[attributes["type"]], "", unknown)
+        envelope = _fast.decode(_encode(outer))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return Unrecordable(reason="schema", detail=_without_values(str(error)), **where)
+    problem = _beyond_types(envelope)
+    if problem:
+        return Unrecordable(reason="schema", detail=problem, **where)
+    if not unknown:
+        return envelope
+    return msgspec.structs.replace(envelope, unknown_fields=tuple(sorted(unknown)))
+
+
+def _only_known(raw: Raw, struct: type[Struct], path: str, unknown: list[str]) -> Raw:
+    """The same JSON without the fields that the contract does not have; what stays is kept byte for byte."""
+    if not bytes(raw).lstrip().startswith(b"{"):
+        return raw
+    found = msgspec.json.decode(raw, type=dict[str, Raw])
+    kinds = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+    unknown += [f"{path}{_label(name)}" for name in found if name not in kinds]
+    kept: dict[str, Any] = {}
+    for name, value in found.items():
+        if name not in kinds:
+            continue
+        inner = _struct_in(kinds[name])
+        if inner is not None and bytes(value).lstrip().startswith(b"["):
+            items = msgspec.json.decode(value, type=list[Raw])
+            kept[name] = [_only_known(item, inner, f"{path}{name}.", unknown) for item in items]
+        else:
+            kept[name] = value if inner is None else _only_known(value, inner, f"{path}{name}.", unknown)
+    return Raw(_encode(kept))
+
+
+def _label(name: str) -> str:
+    """A producer's own field name, bounded; names that do not look like names may carry values and are withheld."""
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,40}", name) else "(unnamed)"
+
+
+def _struct_in(kind: Any) -> type[Struct] | None:
+    if isinstance(kind, type):
+        return kind if issubclass(kind, Struct) else None
+    inner = [_struct_in(part) for part in getattr(kind, "__args__", ()) or ()]
+    return next((found for found in inner if found), None)
+
+
+def _beyond_types(envelope: Envelope) -> str | None:
+    if not EARLIEST <= envelope.time < LATEST:
+        return f"time lies in the year {envelope.time.year}; between {EARLIEST.year} and {LATEST.year - 1} is understood. Check the clock."
+    if envelope.WIRE == "pdl.data.collected.v1" and _says_nothing(envelope.data):
+        return "needs `values`, or `categories` where the values are not passed on."
+    if _bad_dates(envelope.data):
+        return "a date in data does not exist or lies outside the years 1900 to 2199; send RFC 3339."
+    if any(_unprintable(text) for text in _names(envelope)):
+        return "an identifier holds control characters or lone surrogates; send printable text."
+    return None
+
+
+def _unprintable(text: str) -> bool:
+    return any(ch < " " or ch == "\x7f" or "\ud800" <= ch <= "\udfff" for ch in text)
+
+
+def _names(envelope: Envelope) -> list[str]:
+    found = [envelope.id, envelope.source]
+    _texts(msgspec.to_builtins(envelope.data, builtin_types=(Raw,)), found)
+    return found
+
+
+def _texts(value: Any, found: list[str]) -> None:
+    if isinstance(value, str):
+        found.append(value)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _texts(key, found)
+            _texts(item, found)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _texts(item, found)
+
+
+def _without_values(message: str) -> str:
+    """The decoder's message: it names the field and the type, but quotes bad codes and keys, which may be personal."""
+    message = re.sub(r"(Invalid enum value|Invalid value) .*?(?= - at|$)", r"\1 (see `pdl schema` for the codes)", message, flags=re.DOTALL)
+    return re.sub(r"\[(\.\.\.|'[^']*')\]|`key` in", "", message)
+
+
+def _origin(source: Any, event_id: Any) -> dict[str, Any]:
+    """Source and id for a report, where they are texts that can be shown."""
+    return {
+        name: text[:500] if isinstance(text, str) and text and not _unprintable(text) else None
+        for name, text in (("source", source), ("id", event_id))
+    }
+
+
+def _binary(body: bytes, headers: Headers) -> Envelope | Unrecordable:
+    """Binary mode: attributes in `ce_*` headers, `data` in the body; read as the same event in structured mode."""
+    if len(body) > BODY_BYTES_MAX:
+        return _careful(body)
+    attributes: dict[str, str] = {}
+    try:
+        for name, value in headers:
+            if name.startswith("ce_"):
+                attributes[name[3:]] = value.decode("utf-8")
+            elif name.lower() == "content-type":
+                attributes["datacontenttype"] = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return Unrecordable(reason="not-an-event", detail="a ce_ header is not UTF-8.")
+    if attributes.get("datacontenttype", "").startswith(SEALED_CONTENT):
+        where = _origin(attributes.get("source"), attributes.get("id"))
+        return Unrecordable(reason="sealed-unreadable", detail="sealed data: no ingest key of this ledger opens it.", **where)
+    try:
+        # The body goes in as it came: a value in it must not be re-written on the way to the seal.
+        data = msgspec.json.decode(body, type=Raw)
+    except (msgspec.MsgspecError, RecursionError):
+        where = _origin(attributes.get("source"), attributes.get("id"))
+        return Unrecordable(reason="undecodable", detail="the message body (CloudEvents binary mode) is not JSON.", **where)
+    return decode(_encode({**attributes, "data": data}))
+
+
+_DATES: Final = {
+    event: tuple(name for name, hint in get_type_hints(event, include_extras=True).items() if name == "notice" or hint in (Date, Date | None))
+    for event in EVENT_TYPES
+}
+_KNOWN_KEYS: Final = frozenset(
+    {"specversion", "id", "source", "type", "time", "data", "datacontenttype", "sequence", "subject"}
+    | {field.encode_name for event in EVENT_TYPES for field in msgspec.structs.fields(event)}
+    | {"scheme", "value", "class", "age", "also", "role", "at", "version", "language"}
+)

@@ -1,0 +1,330 @@
+"""A fact is the clear part of an event: everything that a rule reads, and nothing that names a person.
+
+`pdl judge` builds facts from events in memory, where every id stays as it was sent. The ledger builds
+the same facts with ids that no pack knows and all references replaced by keyed tokens; they are the
+headers of its stored records. One judge reads both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any, Final, Generic, NamedTuple, Protocol, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from ledger.domain.envelope import Envelope
+from ledger.domain.events import EVENT_TYPES, Event, Identifier
+
+GIVEN: Final = "given"
+"""What a fact shows of a text that is sealed: that there is one."""
+
+
+class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What rules read of one event; a field that the event does not have keeps its default.
+
+    `type` is the wire name, `time` when it happened (UTC), `recorded` when the ledger recorded it (None
+    in `pdl judge`), `person` the pseudonym (None: no subject), `fenced` that it concerns a person whose
+    keys were destroyed, so that no value of it was kept. Ids are those of the pack or contract, or a token
+    `~...` (equal ids give equal tokens). Moments that may be a date alone stay as text (`until`, `from_`).
+    """
+
+    type: str
+    id: str
+    source: str
+    time: datetime
+    organisation: str
+    recorded: datetime | None = None
+    sequence: int | None = None
+    # the person and the circumstances
+    person: str | None = None
+    scheme: str | None = None
+    class_: str | None = msgspec.field(default=None, name="class")
+    age: str | None = None
+    also: tuple[str, ...] = ()
+    fenced: bool = False
+    activity: str | None = None
+    client: str | None = None
+    role: str | None = None
+    system: str | None = None
+    location: str | None = None
+    reference: str | None = None
+    channel: str | None = None
+    # acts
+    categories: tuple[str, ...] = ()
+    with_values: tuple[str, ...] = ()
+    purpose: str | None = None
+    purposes: tuple[str, ...] = ()
+    operation: str | None = None
+    basis: str | None = None
+    origin: str | None = None
+    condition: str | None = None
+    transformed: dict[str, str] | None = None
+    attempts: int | None = None
+    notice: str | None = None
+    notice_version: str | None = None
+    notice_at: str | None = None
+    notice_language: str | None = None
+    recipient: str | None = None
+    recipients: tuple[str, ...] = ()
+    service: str | None = None
+    services: tuple[str, ...] = ()
+    country: str | None = None
+    contract: str | None = None
+    transfer_tool: str | None = None
+    informing_waived: str | None = None
+    how: str | None = None
+    reason: str | None = None
+    order: str | None = None
+    # consent, objection, request, duty
+    method: str | None = None
+    evidence: str | None = None
+    until: str | None = None
+    outcome: str | None = None
+    grounds: str | None = None
+    ground: str | None = None
+    right: str | None = None
+    informed_at: str | None = None
+    remedy_named: bool | None = None
+    to: str | None = None
+    about: tuple[str, ...] = ()
+    milestone: str | None = None
+    datasets: tuple[str, ...] = ()
+    statute: str | None = None
+    decision: str | None = None
+    # the organisation
+    scope: str | None = None
+    target: str | None = None
+    party: str | None = None
+    kind: str | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    announced_at: str | None = None
+    instruction: str | None = None
+    parameters: dict[str, Any] | None = None
+    public: bool | None = None
+    parts: tuple[str, ...] = ()
+    control: str | None = None
+    found: int | None = None
+    handled: int | None = None
+    signed_by: str | None = None
+    version: str | None = None
+    aware_at: str | None = None
+    phase: int | None = None
+    delay_reason: str | None = None
+    notification: str | None = None
+    # links, retractions, reports
+    other: str | None = None
+    retracts_source: str | None = None
+    retracts_id: str | None = None
+    replaced_by: str | None = None
+    counts: dict[str, int] | None = None
+    holding: dict[str, int] | None = None
+
+
+class Ids(Protocol):
+    """How ids and persons of one organisation may appear in its facts."""
+
+    def space(self, name: str) -> Mapping[str, str]:
+        """Id as sent -> id as shown, for one space of ids; answers for every id."""
+        ...
+
+    @property
+    def keyed(self) -> Mapping[str, str]:
+        """Reference as sent -> reference as shown."""
+        ...
+
+    @property
+    def people(self) -> Mapping[tuple[str, str, str], str | None]:
+        """(organisation, scheme, value) -> person; None where the person was erased."""
+        ...
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters of a client's instruction as shown."""
+        ...
+
+
+class _AsSent(dict[str, str]):
+    def __missing__(self, text: str) -> str:
+        return text
+
+
+class _AsNamed(dict[tuple[str, str, str], "str | None"]):
+    def __missing__(self, identifier: tuple[str, str, str]) -> str:
+        return f"{identifier[1]}:{identifier[2]}"
+
+
+class PlainIds:
+    """Every id as it was sent, a person as "scheme:value": for judging in memory, never for storing."""
+
+    def __init__(self) -> None:
+        self.keyed: Mapping[str, str] = _AsSent()
+        self.people: Mapping[tuple[str, str, str], str | None] = _AsNamed()
+
+    def space(self, _name: str) -> Mapping[str, str]:
+        """Ids as they were sent."""
+        return self.keyed
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters as they were sent."""
+        return dict(given)
+
+
+class Shown(NamedTuple):
+    """One field of an event and how its fact shows it."""
+
+    field: str
+    """Name in the event struct."""
+    fact: str
+    """Name in the fact."""
+    how: str
+    """plain, space, keyed, sealed, values, transformed, notice, other, parameters or numbers."""
+    space: str = ""
+    many: bool = False
+
+
+_RENAMED: Final = {("pdl.fact.retracted.v1", "source"): "retracts_source", ("pdl.fact.retracted.v1", "id"): "retracts_id"}
+_OWN_WAY: Final = {"notice": "notice", "other": "other", "transformed": "transformed", "parameters": "parameters"}
+_CIRCUMSTANCES: Final = frozenset({"organisation", "subject", "actor"})
+
+
+@cache
+def shown(event: type[Event]) -> tuple[Shown, ...]:
+    """Every field of an event type beside organisation, subject and actor, and how its fact shows it."""
+    hints = get_type_hints(event, include_extras=True)
+    return tuple(_shown(event, name, hints[name]) for name in event.__struct_fields__ if name not in _CIRCUMSTANCES)
+
+
+def _shown(event: type[Event], name: str, hint: Any) -> Shown:
+    fact = _RENAMED.get((event.WIRE, name), name)
+    if name == "values":
+        return Shown(name, "categories", "values", "category")
+    if name in _OWN_WAY:
+        return Shown(name, fact, _OWN_WAY[name], "category")
+    if name in {"counts", "holding"}:
+        return Shown(name, fact, "numbers", "type" if name == "counts" else "activity")
+    extra, many = _extra(hint), _is_many(hint)
+    if "space" in extra:
+        return Shown(name, fact, "space", extra["space"], many or fact == "about")
+    return Shown(name, fact, extra.get("veil", "plain"), "", many)
+
+
+def _extra(hint: Any) -> dict[str, str]:
+    """The `extra` of the first Meta in a type, however deep in optionals and tuples."""
+    if get_origin(hint) is Annotated:
+        for meta in get_args(hint)[1:]:
+            if isinstance(meta, Meta) and meta.extra:
+                return meta.extra
+    for part in get_args(hint):
+        found = _extra(part)
+        if found:
+            return found
+    return {}
+
+
+def _is_many(hint: Any) -> bool:
+    return get_origin(hint) is tuple or any(get_origin(part) is tuple for part in get_args(hint))
+
+
+F = TypeVar("F", bound=Fact)
+_Step = tuple[str, str, str, "Mapping[str, str] | None", bool]
+
+
+class FactBuilder(Generic[F]):
+    """Builds the facts of one organisation; its plan per event type is made once."""
+
+    def __init__(self, ids: Ids, made: type[F]) -> None:
+        self._ids = ids
+        self._made = made
+        self._plans = {event: tuple(self._step(step) for step in shown(event)) for event in EVENT_TYPES}
+        self._class, self._scheme, self._role = ids.space("class"), ids.space("scheme"), ids.space("role")
+        self._notice, self._version = ids.space("notice"), ids.space("version")
+
+    def _step(self, step: Shown) -> _Step:
+        names = self._ids.keyed if step.how == "keyed" else self._ids.space(step.space) if step.space else None
+        return step.field, step.fact, step.how, names, step.many
+
+    def build(self, envelope: Envelope, **extra: Any) -> F:
+        """The fact of one event; `extra` are fields that the caller knows (recorded, salt ...)."""
+        data = envelope.data
+        made = extra
+        made["type"], made["id"], made["source"] = envelope.WIRE, envelope.id, envelope.source
+        made["time"] = envelope.time if envelope.time.tzinfo is UTC else envelope.time.astimezone(UTC)
+        made["organisation"] = data.organisation
+        if envelope.sequence is not None:
+            made["sequence"] = _number(envelope.sequence)
+        if data.actor is not None:
+            made["role"] = self._role[data.actor.role]
+        subject = getattr(data, "subject", None)
+        if subject is not None:
+            self._about_person(subject, data.organisation, made)
+        for field, name, how, names, many in self._plans[type(data)]:
+            value = getattr(data, field)
+            if value is None or value == ():
+                continue
+            if how == "plain":
+                made[name] = value
+            elif names is not None and how in {"space", "keyed"}:
+                if not many:
+                    made[name] = names[value]
+                else:
+                    given = tuple([names[item] for item in value]) if type(value) is tuple else (names[value],)
+                    made[name] = given if name not in made else tuple(dict.fromkeys(made[name] + given))
+            else:
+                self._in_its_own_way(how, name, value, names, data.organisation, made)
+        return self._made(**made)
+
+    def _about_person(self, subject: Any, organisation: str, made: dict[str, Any]) -> None:
+        person = self._ids.people[(organisation, subject.scheme, subject.value)]
+        made["person"], made["scheme"] = person, self._scheme[subject.scheme]
+        if person is None:
+            made["fenced"] = True
+        if subject.class_ is not None:
+            made["class_"] = self._class[subject.class_]
+        if subject.age is not None:
+            made["age"] = subject.age
+        if subject.also:
+            others = [self._ids.people[(organisation, other.scheme, other.value)] for other in subject.also]
+            made["also"] = tuple(other for other in others if other is not None)
+
+    def _in_its_own_way(
+        self, how: str, name: str, value: Any, names: Mapping[str, str] | None, organisation: str, made: dict[str, Any]
+    ) -> None:
+        if how == "sealed":
+            made[name] = GIVEN
+        elif how == "values" and names is not None:
+            made[name] = tuple([names[category] for category in value])
+            made["with_values"] = tuple([names[category] for category, raw in value.items() if bytes(raw) != b"null"])
+        elif how == "notice":
+            made["notice"], made["notice_at"], made["notice_language"] = self._notice[value.id], value.at, value.language
+            made["notice_version"] = None if value.version is None else self._version[value.version]
+        elif how == "transformed" and names is not None:
+            made[name] = {names[category]: way for category, way in value.items()}
+        elif how == "parameters":
+            made[name] = self._ids.parameters(value)
+        elif how == "numbers" and names is not None:
+            made[name] = {names[key]: number for key, number in value.items()}
+        elif how == "other" and isinstance(value, Identifier):
+            made[name] = self._ids.people[(organisation, value.scheme, value.value)]
+
+
+def _number(sequence: int | str) -> int | None:
+    """CloudEvents gives `sequence` as text; services also send a number. Anything else is no sequence."""
+    if isinstance(sequence, int):
+        return sequence
+    return int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 19 else None  # noqa: PLR2004 - fits 64 bit
+
+
+_plain: Final = FactBuilder(PlainIds(), Fact)
+
+
+def fact_of(envelope: Envelope) -> Fact:
+    """The fact of an event with every id as it was sent: for judging in memory."""
+    return _plain.build(envelope)
+
+
+def values_of(event: Event) -> dict[str, Raw]:
+    """The values of personal data that an event carries, by category; a null is no value."""
+    values: dict[str, Raw] | None = getattr(event, "values", None)
+    return {category: raw for category, raw in values.items() if bytes(raw) != b"null"} if values else {}

@@ -1,0 +1,94 @@
+"""The erasure journal: what was destroyed, in a file outside both databases and their backups.
+
+One JSON line per destruction, synced before the keys go. A line that stands is an erasure that will be
+completed, never taken back: when a key database comes back from an older backup, its keys are destroyed again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from ledger.domain.errors import StoreUnavailable, Unreadable
+from ledger.keys.root import sync_directory
+
+
+class GoneKey(Struct, frozen=True, array_like=True):
+    """A key on its way out: its id and its scope."""
+
+    id: str
+    organisation: str
+    client: str
+    person: str
+    dataset: str
+
+
+class GonePerson(Struct, frozen=True, array_like=True):
+    """A person without any key left, and the fence that stands for the identifier ("" where none was known)."""
+
+    person: str
+    fence: str
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One destruction: its case, the log's generation, the root's epoch, what went."""
+
+    case: str
+    generation: int
+    epoch: int
+    keys: tuple[GoneKey, ...]
+    people: tuple[GonePerson, ...]
+
+
+_decode = msgspec.json.Decoder(Entry).decode
+
+
+class Journal:
+    """Append-only; a line cut off by a crash never counted and is removed by the next one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def entries(self) -> list[Entry]:
+        """Everything that was destroyed, oldest first; raises Unreadable for a damaged line."""
+        found = []
+        for number, line in enumerate(self._content().split(b"\n")[:-1], 1):
+            try:
+                found.append(_decode(line))
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise Unreadable(f"{self._path}, line {number}, is no journal entry; restore the file") from error
+        return found
+
+    def append(self, entry: Entry) -> None:
+        """Write an entry and wait until it is on disk."""
+        try:
+            with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+                file.seek(file.truncate(_whole(file)))
+                file.write(msgspec.json.encode(entry) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            sync_directory(self._path.parent)
+        except OSError as error:
+            raise StoreUnavailable(f"the erasure journal {self._path} cannot be written: {error.strerror}") from error
+
+    def _content(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise Unreadable(f"the erasure journal {self._path} cannot be read: {error.strerror}") from error
+
+
+def _whole(file: BinaryIO) -> int:
+    """Length of the file up to its last complete line."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - 1, 0))
+    if file.read(1) in {b"", b"\n"}:
+        return size
+    file.seek(0)
+    return file.read().rfind(b"\n") + 1

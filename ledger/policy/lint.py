@@ -1,0 +1,424 @@
+"""What is wrong with a pack, and what is weak in the statement that it reads: each fault with its place.
+
+An *error* is for whoever writes the pack to mend. A *doubt* is for the organisation: the pack says truly what
+the statement says, and that is missing, doubtful or open. A *note* is a default that the reading assumed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from ledger.domain.errors import PolicyInvalid
+from ledger.policy.model import UNSPECIFIED, Dataset, Pack, Rule
+from ledger.policy.packs import parse_pack, places
+from ledger.policy.promises import Promise
+from ledger.policy.sentences import line_of, places_of
+
+WORDS_MAX: Final = 120
+"""The longest citation, in characters: enough to find the sentence, too little to be a copy of it."""
+Severity: TypeAlias = Literal["error", "doubt", "note"]
+_JUDGED: Final = ("event", "clock", "exception")
+_PERSONAL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}|(?:\d[ -]?){8,}|\b\d{4}\s?[A-Z]{2}\b")
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """One thing that lint found: what, where in the file, in which rule, and how to mend it."""
+
+    severity: Severity
+    code: str
+    message: str
+    file: str
+    line: int | None = None
+    place: str = ""
+    rule: str | None = None
+    words: str | None = None
+
+
+class _Found(Struct, frozen=True):
+    """A fault before file, line and words are known."""
+
+    severity: Severity
+    code: str
+    place: str
+    message: str
+    rule: str | None = None
+
+
+def lint(text: str, name: str, statement: str | None = None) -> list[Fault]:
+    """Every fault of a pack (TOML text) in the order of the file; with the text of the statement, of its citations too.
+
+    A pack that does not load has its load errors and nothing else.
+    """
+    try:
+        pack = parse_pack(text, name)
+    except PolicyInvalid as fault:
+        return [_unloadable(line, name) for line in str(fault).splitlines()]
+    lines = places(text)
+    found = [*_checks(pack), *(_citations_in(pack, statement) if statement is not None else ())]
+    faults = [_placed(one, pack, name, lines) for one in found]
+    return sorted(faults, key=lambda fault: (fault.line or 0, fault.code, fault.message))
+
+
+def has_errors(faults: Iterable[Fault]) -> bool:
+    """Whether a pack must be mended before it is used."""
+    return any(fault.severity == "error" for fault in faults)
+
+
+def _checks(pack: Pack) -> Iterator[_Found]:
+    yield from _rules(pack)
+    yield from _datasets(pack)
+    yield from _recipients(pack)
+    yield from _parties(pack)
+    yield from _unused(pack)
+    yield from _promises(pack)
+
+
+# --- rules and their citations ----------------------------------------------------------------------------------------
+
+
+def _rules(pack: Pack) -> Iterator[_Found]:
+    told = frozenset(id_ for promise in pack.promises for id_ in promised_rules(promise))
+    repeated = Counter(rule.words for rule in pack.file.rules)
+    for at, rule in enumerate(pack.file.rules):
+        for one in (*_citation(rule, repeated), *_how(rule, told, judged=bool(pack.promises))):
+            yield _Found(one.severity, one.code, f"rule[{at}]{one.place}", one.message, rule.id)
+
+
+def _citation(rule: Rule, repeated: Mapping[str, int]) -> Iterator[_Found]:
+    for words in (rule.words, *rule.more):
+        if not words.strip(" ?.…"):
+            yield _error("citation-empty", ".words", "the citation is empty; quote a few words of the sentence")
+        if len(words) > WORDS_MAX:
+            yield _error(
+                "citation-too-long",
+                ".words",
+                f"the citation has {len(words)} characters; {WORDS_MAX} are enough to find the sentence",
+            )
+        if _PERSONAL.search(words):
+            yield _error(
+                "citation-personal",
+                ".words",
+                "the citation holds an address or a number; quote other words of the sentence",
+            )
+    if repeated[rule.words] > 1:
+        yield _error(
+            "citation-repeated", ".words", "another rule quotes the same words; each rule needs words of its own"
+        )
+
+
+def _how(rule: Rule, told: frozenset[str], *, judged: bool) -> Iterator[_Found]:
+    if rule.how == "none" and not rule.reason:
+        yield _error(
+            "reason-missing", ".how", "nothing judges this rule, and no reason is given; write `reason`, or a promise"
+        )
+    if rule.how == "load" and not rule.reason and rule.id not in told:
+        yield _error("reason-missing", ".how", "say in `reason` what loading this rule does")
+    if judged and rule.how in _JUDGED and rule.id not in told:
+        yield _error(
+            "rule-without-promise",
+            ".how",
+            f'is said to be judged by {rule.how}, and no promise names it; write one, or how = "none" with a reason',
+        )
+    if rule.assumed and not rule.changes:
+        yield _error(
+            "assumption-without-change", ".assumed", "a default is assumed; say in `changes` what would change it"
+        )
+    if rule.doubt:
+        yield _Found("doubt", "sentence-doubtful", ".doubt", rule.doubt)
+    if rule.assumed:
+        yield _Found("note", "assumed", ".assumed", rule.assumed)
+
+
+# --- datasets, recipients, parties ------------------------------------------------------------------------------------
+
+
+def _datasets(pack: Pack) -> Iterator[_Found]:
+    for at, row in enumerate(pack.file.datasets):
+        for one in _dataset(row):
+            yield _Found(
+                one.severity, one.code, f"dataset[{at}]{one.place}", f"{row.activity}/{row.id}: {one.message}", one.rule
+            )
+
+
+def _dataset(row: Dataset) -> Iterator[_Found]:
+    rule = row.rules[0] if row.rules else None
+    kept_by = row.retention.rules[0] if row.retention.rules else rule
+    if row.values is None:
+        yield _Found(
+            "error",
+            "values-not-chosen",
+            "",
+            'nobody chose whether values are kept; write values = "sealed" or "not kept"',
+            rule,
+        )
+    if row.bases == UNSPECIFIED:
+        yield _Found("doubt", "basis-not-stated", ".bases", "the statement names no lawful basis", rule)
+    if row.consent_by_use is not None:
+        yield _Found(
+            "doubt",
+            "consent-by-use",
+            ".consent_by_use",
+            "consent is claimed from mere use, which is no consent (Art. 4(11), 7)",
+            row.consent_by_use,
+        )
+    if row.retention.ends == UNSPECIFIED:
+        yield _Found("doubt", "retention-without-end", ".retention", "the statement says nothing of an end", kept_by)
+    if row.retention.ends == "criteria":
+        yield _Found(
+            "doubt",
+            "retention-without-term",
+            ".retention",
+            "it ends by criteria without a term: set a date to review it",
+            kept_by,
+        )
+    if not row.rules:
+        yield _error("dataset-without-rule", ".rules", "no rule of the statement is behind it; name one in `rules`")
+
+
+def _recipients(pack: Pack) -> Iterator[_Found]:
+    for id_, recipient in pack.file.recipients.items():
+        if recipient.country == UNSPECIFIED:
+            yield _Found(
+                "doubt",
+                "recipient-without-country",
+                f"recipients.{id_}.country",
+                f"{id_}: the statement names no country",
+                recipient.rule,
+            )
+        if recipient.contract == UNSPECIFIED:
+            yield _Found(
+                "doubt",
+                "recipient-without-contract",
+                f"recipients.{id_}.contract",
+                f"{id_}: the statement mentions no contract",
+                recipient.rule,
+            )
+
+
+_CONFLICTING: Final = frozenset({"controller", "data-protection-officer"})
+
+
+def _parties(pack: Pack) -> Iterator[_Found]:
+    for id_, party in pack.file.parties.items():
+        if party.same_person_as is not None and {id_, party.same_person_as} == _CONFLICTING:
+            message = "one person is controller and data protection officer: their tasks conflict (Art. 38(6))"
+            yield _Found("doubt", "officer-is-controller", f"parties.{id_}", message, party.rule)
+        if party.same_person_as is not None and party.same_person_as not in pack.file.parties:
+            yield _error(
+                "unknown-id",
+                f"parties.{id_}",
+                f"the party {party.same_person_as!r} is not defined in this file",
+                party.rule,
+            )
+
+
+def _unused(pack: Pack) -> Iterator[_Found]:
+    file = pack.file
+    prohibited = {category for row in file.prohibited for category in row.categories}
+    used = {
+        "categories": {category for row in file.datasets for category in row.categories} | prohibited,
+        "classes": {id_ for row in file.datasets for id_ in row.classes}
+        | {id_ for row in file.prohibited for id_ in row.classes},
+        "purposes": {id_ for row in file.datasets for id_ in row.purposes}
+        | {id_ for row in file.activities for id_ in row.purposes},
+    }
+    for table, ids in used.items():
+        for id_ in getattr(file, table):
+            if id_ not in ids:
+                yield _error(
+                    "id-unused", f"{table}.{id_}", f"no dataset or activity uses {id_!r}; use it, or take it out"
+                )
+
+
+# --- promises ---------------------------------------------------------------------------------------------------------
+
+_RULE_FIELDS: Final = frozenset(
+    {
+        "rule",
+        "also",
+        "refusal_also",
+        "forward_rule",
+        "promised",
+        "unknown_also",
+        "also_for",
+        "also_after_stop",
+        "also_by_category",
+        "anonymise_rule",
+        "unknown",
+    }
+)
+"""Fields of promises that hold rule ids (as a text, a list, or the values of a table)."""
+_SPACE_FIELDS: Final = {
+    "activity": "activity",
+    "activities": "activity",
+    "after_milestone": "milestone",
+    "categories": "category",
+    "classes": "class",
+    "consent": "purpose",
+    "control": "control",
+    "datasets": "dataset",
+    "informed": "duty",
+    "known": "purpose",
+    "listed": "recipient",
+    "milestone": "milestone",
+    "only_class": "class",
+    "purpose": "purpose",
+    "purposes": "purpose",
+    "role": "role",
+    "service": "service",
+    "spared_by": "milestone",
+    "system": "system",
+    "unless_class": "class",
+    "until_milestone": "milestone",
+    "while_waiting": "milestone",
+    "not_activity": "activity",
+    "not_purpose": "purpose",
+    "not_role": "role",
+    "not_system": "system",
+    "channel": "channel",
+    "not_channel": "channel",
+}
+"""Fields of promises that hold ids of a space; for `listed` and `rows` the keys are the ids."""
+
+
+def promised_rules(promise: Promise) -> frozenset[str]:
+    """Every rule that a promise can name in a finding: its own, and those that are broken at the same time."""
+    table: dict[str, Any] = msgspec.to_builtins(promise)
+    return frozenset(id_ for _, field, ids in _fields(table, "") if field in _RULE_FIELDS for id_ in ids)
+
+
+def _promises(pack: Pack) -> Iterator[_Found]:
+    for at, promise in enumerate(pack.promises):
+        table: dict[str, Any] = msgspec.to_builtins(promise)
+        place = f"promise[{at}]"
+        for path, field, ids in _fields(table, place):
+            yield from _unknown_ids(pack, field, ids, path)
+        yield from _unknown_words(table, place)
+
+
+def _unknown_ids(pack: Pack, field: str, ids: Iterable[str], place: str) -> Iterator[_Found]:
+    for id_ in ids:
+        if field in _RULE_FIELDS and id_ not in pack.rules and id_ not in pack.law.articles:
+            yield _error("unknown-rule", place, f"the rule {id_!r} is not in this statement, nor in the law")
+        if field in _SPACE_FIELDS and id_ not in pack.known(_SPACE_FIELDS[field]):
+            yield _error("unknown-id", place, f"the {_SPACE_FIELDS[field]} {id_!r} is not defined in this file")
+
+
+def _unknown_words(table: Mapping[str, Any], place: str) -> Iterator[_Found]:
+    if table["rule"].startswith("GDPR-") or "words" not in table:
+        return
+    if len(table["words"]) > WORDS_MAX:
+        yield _error(
+            "citation-too-long", f"{place}.words", f"the citation is longer than {WORDS_MAX} characters", table["rule"]
+        )
+    if _PERSONAL.search(table["words"]):
+        yield _error(
+            "citation-personal",
+            f"{place}.words",
+            "the citation holds an address or a number; quote other words",
+            table["rule"],
+        )
+
+
+def _fields(table: Mapping[str, Any], place: str) -> Iterator[tuple[str, str, list[str]]]:
+    """(place, field, ids) for every field of a table that holds ids, however deep."""
+    for field, value in table.items():
+        where = f"{place}.{field}"
+        if isinstance(value, str):
+            yield where, field, [value]
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            yield where, field, value
+        elif isinstance(value, list):
+            for item in value:
+                yield from _fields(item, where)
+        elif isinstance(value, dict):
+            yield from _table_fields(field, value, where)
+
+
+def _table_fields(field: str, value: Mapping[str, Any], where: str) -> Iterator[tuple[str, str, list[str]]]:
+    if field == "listed":
+        yield where, field, list(value)
+    if field == "rows":
+        yield where, "categories", list(value)
+    if field in _RULE_FIELDS:
+        yield where, field, [id_ for ids in value.values() for id_ in ([ids] if isinstance(ids, str) else ids)]
+        return
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from _fields(item, f"{where}.{key}")
+        else:
+            yield from _fields({key: item}, where)
+
+
+# --- with the text of the statement -----------------------------------------------------------------------------------
+
+
+def _citations_in(pack: Pack, statement: str) -> Iterator[_Found]:
+    digest = hashlib.sha256(statement.encode()).hexdigest()
+    if digest != pack.file.statement.sha256:
+        yield _error(
+            "other-text", "statement.sha256", f"the pack was read from another text: this one has the SHA-256 {digest}"
+        )
+    for at, rule in enumerate(pack.file.rules):
+        for words in (rule.words, *rule.more):
+            yield from _once(words, statement, f"rule[{at}].words", rule.id)
+    for at, promise in enumerate(pack.promises):
+        if promise.words and not promise.rule.startswith("GDPR-"):
+            yield from _once(promise.words, statement, f"promise[{at}].words", promise.rule)
+
+
+def _once(words: str, statement: str, place: str, rule: str) -> Iterator[_Found]:
+    found = places_of(statement, words)
+    if not found:
+        yield _error("citation-not-found", place, f"these words are not in the text: {words!r}", rule)
+    if len(found) > 1:
+        at = ", ".join(str(line_of(statement, place_)) for place_ in found)
+        yield _error(
+            "citation-ambiguous",
+            place,
+            f"these words are {len(found)} times in the text, at lines {at}: {words!r}; quote more",
+            rule,
+        )
+
+
+# --- placing ----------------------------------------------------------------------------------------------------------
+
+
+def _error(code: str, place: str, message: str, rule: str | None = None) -> _Found:
+    return _Found("error", code, place, message, rule)
+
+
+def _placed(found: _Found, pack: Pack, name: str, lines: Mapping[str, int]) -> Fault:
+    rule = found.rule
+    return Fault(
+        severity=found.severity,
+        code=found.code,
+        message=found.message,
+        file=name,
+        line=_nearest(found.place, lines),
+        place=found.place,
+        rule=rule,
+        words=pack.rules[rule].words if rule is not None and rule in pack.rules else None,
+    )
+
+
+def _nearest(place: str, lines: Mapping[str, int]) -> int | None:
+    while place:
+        if place in lines:
+            return lines[place]
+        place = place.rpartition(".")[0]
+    return None
+
+
+def _unloadable(line: str, name: str) -> Fault:
+    """A load error as a fault: `file:line: what`."""
+    found = re.match(rf"^{re.escape(name)}(?::(\d+))?: (.*)$", line, re.DOTALL)
+    number, message = (found[1], found[2]) if found else (None, line)
+    return Fault(severity="error", code="invalid", message=message, file=name, line=int(number) if number else None)

@@ -1,0 +1,519 @@
+"""What is known of one organisation and of one person, in the order in which it happened.
+
+Facts are ordered by (time, source, id), so that the order of arrival never matters. Everything here is
+asked by time: what held, was promised, was held or was in force at a moment.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from ledger.domain.calendar import FOREVER, moment_of
+from ledger.domain.facts import Fact
+
+COLLECTED: Final = "pdl.data.collected.v1"
+USED: Final = "pdl.data.used.v1"
+SHARED: Final = "pdl.data.shared.v1"
+RECTIFIED: Final = "pdl.data.rectified.v1"
+DELETED: Final = "pdl.data.deleted.v1"
+GIVEN: Final = "pdl.consent.given.v1"
+REFUSED: Final = "pdl.consent.refused.v1"
+WITHDRAWN: Final = "pdl.consent.withdrawn.v1"
+OBJECTION: Final = "pdl.objection.raised.v1"
+MILESTONE: Final = "pdl.milestone.reached.v1"
+SIGNED: Final = "pdl.contract.signed.v1"
+ENDED: Final = "pdl.contract.ended.v1"
+HOLD: Final = "pdl.hold.placed.v1"
+RELEASED: Final = "pdl.hold.released.v1"
+RESTRICTED: Final = "pdl.restriction.placed.v1"
+LIFTED: Final = "pdl.restriction.lifted.v1"
+INSTRUCTED: Final = "pdl.client.instructed.v1"
+WARRANTY: Final = "pdl.warranty.given.v1"
+ENGAGED: Final = "pdl.processor.engaged.v1"
+DISENGAGED: Final = "pdl.processor.ended.v1"
+INFORMED: Final = "pdl.subject.informed.v1"
+NOTICE: Final = "pdl.notice.given.v1"
+RETRACTED: Final = "pdl.fact.retracted.v1"
+LINKED: Final = "pdl.subject.linked.v1"
+UNLINKED: Final = "pdl.subject.unlinked.v1"
+UNSOLICITED: Final = "pdl.unsolicited.received.v1"
+TRIAGED: Final = "pdl.unsolicited.triaged.v1"
+REPORTED: Final = "pdl.source.reported.v1"
+
+CONTRACT_ENDED: Final = "contract.ended"
+CLASS_OF_MILESTONE: Final = {"customer.became": "customer", "response.received": "respondent"}
+"""Milestones that change the class of a person (contract, Reading 3)."""
+WITH_PERSON: Final = "subject"
+"""The party of a contract with the person."""
+_INSTANT: Final = timedelta(microseconds=1)
+
+
+def by_time(fact: Fact) -> tuple[datetime, str, str]:
+    """The one order of facts."""
+    return (fact.time, fact.source, fact.id)
+
+
+def same(one: str | None, other: str | None) -> bool:
+    """Whether two ids agree: equal, or one of them is not given."""
+    return one is None or other is None or one == other
+
+
+def without_retracted(facts: Iterable[Fact]) -> list[Fact]:
+    """The facts in order, without those that were retracted, whenever that was; a retracted retraction is void."""
+    ordered = sorted(facts, key=by_time)
+    gone: set[tuple[str | None, str | None]] = set()
+    for fact in reversed(ordered):
+        if fact.type == RETRACTED and (fact.source, fact.id) not in gone:
+            gone.add((fact.retracts_source, fact.retracts_id))
+    return [fact for fact in ordered if (fact.source, fact.id) not in gone] if gone else ordered
+
+
+def people_of(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
+    """The facts of each person in order, under one of their pseudonyms: linked identifiers are one person.
+
+    The last word on a pair counts (`also`, linked, unlinked): an unlinked pair was never linked.
+    """
+    members: dict[str, list[Fact]] = {}
+    pairs: dict[tuple[str, str], bool] = {}
+    for fact in sorted(facts, key=by_time):
+        if fact.person is None:
+            continue
+        members.setdefault(fact.person, []).append(fact)
+        for other in fact.also:
+            pairs[_pair(fact.person, other)] = True
+        if fact.other is not None and fact.type in {LINKED, UNLINKED}:
+            pairs[_pair(fact.person, fact.other)] = fact.type == LINKED
+    return members if not pairs else _joined(members, [pair for pair, linked in pairs.items() if linked])
+
+
+def _pair(one: str, other: str) -> tuple[str, str]:
+    return (one, other) if one <= other else (other, one)
+
+
+def _joined(members: dict[str, list[Fact]], pairs: list[tuple[str, str]]) -> dict[str, list[Fact]]:
+    head: dict[str, str] = {}
+
+    def find(person: str) -> str:
+        while (above := head.get(person, person)) != person:
+            person = above
+        return person
+
+    for one, other in pairs:
+        first, second = sorted((find(one), find(other)))
+        head[second] = first
+    joined: dict[str, list[Fact]] = defaultdict(list)
+    for person, facts in members.items():
+        joined[find(person)] += facts
+    return {person: sorted(facts, key=by_time) for person, facts in joined.items()}
+
+
+def _by_type(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        found[fact.type].append(fact)
+    return found
+
+
+class Contract(NamedTuple):
+    """A contract and the time in which it is valid: from `start` up to `end`."""
+
+    signed: Fact
+    start: datetime
+    end: datetime
+
+    def valid(self, at: datetime) -> bool:
+        """Whether it is in force at a moment."""
+        return self.start <= at < self.end
+
+    def names(self, recipient: str | None) -> bool:
+        """Whether a recipient is its party or is named in it."""
+        return recipient is not None and (self.signed.party == recipient or recipient in self.signed.recipients)
+
+
+def contracts_of(signed: Sequence[Fact], ended: Sequence[Fact]) -> list[Contract]:
+    """Each signed contract with its validity (contract, Reading 1)."""
+    found = []
+    for fact in signed:
+        start = max(fact.time, moment_of(fact.from_) or fact.time)
+        ends = [end.time for end in ended if end.reference == fact.reference and end.time >= fact.time]
+        until = moment_of(fact.until, ends=True) or FOREVER
+        found.append(Contract(fact, start, min([*ends, until])))
+    return found
+
+
+class Span(NamedTuple):
+    """A hold or restriction: from `start` up to `end`, with the fact that placed it and the one that ended it."""
+
+    placed: Fact
+    start: datetime
+    end: datetime
+    lifted: Fact | None = None
+
+
+def holds_of(placed: Sequence[Fact], released: Sequence[Fact]) -> list[Span]:
+    """Each hold with the time in which it binds; `until` a date ends with that day."""
+    spans = []
+    for fact in placed:
+        end = next((off for off in released if off.reference == fact.reference and off.time >= fact.time), None)
+        until = moment_of(fact.until, ends=True) or FOREVER
+        spans.append(Span(fact, fact.time, until if end is None else min(until, end.time), end))
+    return spans
+
+
+class Moment(NamedTuple):
+    """A milestone that was reached, by which fact."""
+
+    time: datetime
+    fact: Fact
+
+
+class Organisation:
+    """Everything that concerns an organisation as a whole, or everyone it names by client or reference.
+
+    `first` is its first fact of all, with or without a person: cadences run from it.
+    """
+
+    def __init__(self, facts: Iterable[Fact] = (), first: Fact | None = None) -> None:
+        ordered = sorted(facts, key=by_time)
+        self.facts: Final = ordered
+        self.first: Final = first if first is not None else (ordered[0] if ordered else None)
+        self.types: Final = _by_type(ordered)
+        self.milestones: Final = _index(self.types[MILESTONE], "milestone")
+        self.ended: Final = _index(self.types[ENDED], "reference")
+        self.contracts: Final = contracts_of(self.types[SIGNED], self.types[ENDED])
+        self.holds: Final = holds_of(self.types[HOLD], self.types[RELEASED])
+        self.released: Final = _index(self.types[RELEASED], "reference")
+        self.instructed: Final = _index(self.types[INSTRUCTED], "client")
+        self.warranties: Final = _index(self.types[WARRANTY], "client")
+        self.forwarded: Final = _index(self.types["pdl.request.forwarded.v1"], "reference")
+        self.acknowledged: Final = _index(self.types["pdl.recipient.acknowledged.v1"], "notification")
+        self.engaged: Final = _index(self.types[ENGAGED], "recipient")
+        self.party: Final[dict[str, list[Contract]]] = defaultdict(list)
+        for contract in self.contracts:
+            for party in {contract.signed.party, *contract.signed.recipients}:
+                if party is not None:
+                    self.party[party].append(contract)
+
+    def is_processor(self, recipient: str, at: datetime) -> bool:
+        """Whether a recipient is engaged as a processor at a moment."""
+        for engaged in self.engaged.get(recipient, ()):
+            ends = [
+                off.time for off in self.types[DISENGAGED] if off.recipient == recipient and off.time >= engaged.time
+            ]
+            if engaged.time <= at < min(ends, default=FOREVER):
+                return True
+        return False
+
+    def instructions(self, client: str | None, reference: str | None, kind: str) -> Iterator[Fact]:
+        """The instructions of a client that reach data with a reference, in order."""
+        for fact in self.instructed.get(client or "", ()):
+            if fact.instruction == kind and (fact.reference is None or fact.reference == reference):
+                yield fact
+
+    def parameter(self, name: str, client: str | None, reference: str | None, at: datetime) -> tuple[str, Fact] | None:
+        """What a client set for a parameter, as the latest instruction before or at a moment says."""
+        found = None
+        for fact in self.instructions(client, reference, "configure"):
+            if fact.time <= at and fact.parameters is not None and name in fact.parameters:
+                found = (str(fact.parameters[name]), fact)
+        return found
+
+    def warranted(self, client: str | None, reference: str | None, at: datetime) -> frozenset[str]:
+        """The parts that a client has warranted by a moment."""
+        rows = (
+            fact
+            for fact in self.warranties.get(client or "", ())
+            if fact.time <= at and same(fact.reference, reference)
+        )
+        return frozenset(part for fact in rows for part in fact.parts)
+
+    def country_of(self, client: str, at: datetime) -> str | None:
+        """The country of a client, as last said by a moment."""
+        rows = [*self.instructed.get(client, ()), *(contract.signed for contract in self.party.get(client, ()))]
+        said = [fact for fact in rows if fact.time <= at and fact.country is not None]
+        return max(said, key=by_time).country if said else None
+
+    def is_public(self, client: str | None, at: datetime) -> bool:
+        """Whether a client said that it is a public body."""
+        said = [
+            fact.public for fact in self.instructed.get(client or "", ()) if fact.time <= at and fact.public is not None
+        ]
+        return bool(said and said[-1])
+
+
+def _index(facts: Iterable[Fact], field: str) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = {}
+    for fact in facts:
+        key = getattr(fact, field)
+        if key is not None:
+            found.setdefault(key, []).append(fact)
+    return found
+
+
+class Copy:
+    """One category of one collection in one system, from `start` until it was deleted there."""
+
+    __slots__ = ("category", "collected", "end", "ended_by", "start", "system")
+
+    def __init__(self, collected: Fact, category: str, system: str | None, start: datetime) -> None:
+        self.collected = collected
+        self.category = category
+        self.system = system
+        self.start = start
+        self.end = FOREVER
+        self.ended_by: Fact | None = None
+
+    def reached_by(self, deleted: Fact) -> bool:
+        """Whether a deletion ends this copy (contract, Readings 5, 20, 27)."""
+        collected = self.collected
+        return (
+            collected.activity == deleted.activity
+            and (deleted.system is None or deleted.system == self.system)
+            and same(deleted.client, collected.client)
+            and (deleted.reference is None or deleted.reference == collected.reference)
+            and ("*" in deleted.categories or self.category in deleted.categories)
+        )
+
+
+class Person:
+    """The facts of one person in order, with what follows from them."""
+
+    def __init__(self, facts: Sequence[Fact], organisation: Organisation, name: str | None = None) -> None:
+        self.name: Final = name if name is not None else (facts[0].person if facts else None)
+        self.facts: Final = facts
+        self.organisation: Final = organisation
+        self.types: Final = _by_type(facts)
+        self._copies: list[Copy] | None = None
+        self._contracts: list[Contract] | None = None
+        self._milestones: dict[str, list[Moment]] = {}
+        self._holds: list[Span] | None = None
+        self._restrictions: list[Span] | None = None
+        self._classes: list[Fact] | None = None
+        self._consents: dict[str, list[Fact]] | None = None
+
+    # --- class --------------------------------------------------------------------------------------------------------
+
+    def class_at(self, at: datetime, client: str | None = None) -> str | None:
+        """The latest class, from a collection or a milestone that changes it (contract, Reading 3)."""
+        if self._classes is None:
+            rows = [fact for fact in self.types[COLLECTED] if fact.class_ is not None]
+            rows += [fact for fact in self.types[MILESTONE] if fact.milestone in CLASS_OF_MILESTONE]
+            self._classes = sorted(rows, key=by_time)
+        found = None
+        for fact in self._classes:
+            if fact.time > at:
+                break
+            if same(fact.client, client):
+                found = fact.class_ if fact.type == COLLECTED else CLASS_OF_MILESTONE[fact.milestone or ""]
+        return found
+
+    # --- consent ------------------------------------------------------------------------------------------------------
+
+    @property
+    def consents(self) -> dict[str, list[Fact]]:
+        """Consents, refusals, withdrawals and objections by purpose, in order."""
+        if self._consents is None:
+            found: dict[str, list[Fact]] = {}
+            rows = [*self.types[GIVEN], *self.types[REFUSED], *self.types[WITHDRAWN], *self.types[OBJECTION]]
+            for fact in sorted(rows, key=by_time) if len(rows) > 1 else rows:
+                found.setdefault(fact.purpose or "", []).append(fact)
+            self._consents = found
+        return self._consents
+
+    def last_word(self, purpose: str, at: datetime, client: str | None, recipient: str | None = None) -> Fact | None:
+        """The consent, refusal, withdrawal or objection that decides at a moment; a given consent counts at once."""
+        found = None
+        for fact in self.consents.get(purpose, ()):
+            if fact.time > at:
+                break
+            if not same(fact.client, client) or (fact.recipient is not None and fact.recipient != recipient):
+                continue
+            if fact.type == GIVEN or fact.time < at:
+                found = fact
+        return found
+
+    def consent(self, purpose: str, at: datetime, client: str | None, recipient: str | None = None) -> Fact | None:
+        """The consent for a purpose that is in force at a moment."""
+        word = self.last_word(purpose, at, client, recipient)
+        if word is None or word.type != GIVEN:
+            return None
+        until = moment_of(word.until, ends=True)
+        return word if until is None or at < until else None
+
+    def stop(self, purpose: str, at: datetime, client: str | None, recipient: str | None = None) -> Fact | None:
+        """The withdrawal or objection that ended use for a purpose, unless new consent reopened it (Reading 4)."""
+        found = None
+        for fact in self.consents.get(purpose, ()):
+            if fact.time > at:
+                break
+            if not same(fact.client, client) or (fact.recipient is not None and fact.recipient != recipient):
+                continue
+            if fact.type == GIVEN:
+                found = None
+            elif fact.time < at and fact.type != REFUSED:
+                found = fact
+        return found
+
+    # --- contracts and milestones ---------------------------------------------------------------------------------------
+
+    @property
+    def contracts(self) -> list[Contract]:
+        """Contracts with this person; a milestone contract.ended ends them too."""
+        if self._contracts is None:
+            signed = self.types[SIGNED]
+            if not signed:
+                self._contracts = []
+                return self._contracts
+            ended = [
+                *self.types[ENDED],
+                *(off for fact in signed for off in self.organisation.ended.get(fact.reference or "", ())),
+            ]
+            reached = [fact for fact in self.types[MILESTONE] if fact.milestone == CONTRACT_ENDED]
+            self._contracts = []
+            for contract in contracts_of(signed, ended):
+                marks = [
+                    fact.time
+                    for fact in reached
+                    if fact.time >= contract.signed.time and same(fact.reference, contract.signed.reference)
+                ]
+                self._contracts.append(contract._replace(end=min([contract.end, *marks])))
+        return self._contracts
+
+    def contract_with(self, reference: str | None, at: datetime) -> Contract | None:
+        """A contract with this person that is valid at a moment and has this reference (or any, if none is given)."""
+        for contract in self.contracts:
+            if contract.valid(at) and (reference is None or contract.signed.reference == reference):
+                return contract
+        return None
+
+    def milestone(self, name: str) -> list[Moment]:
+        """When a milestone was reached for this person, or for everyone, in order."""
+        found = self._milestones.get(name)
+        if found is None:
+            rows = [fact for fact in self.types[MILESTONE] if fact.milestone == name]
+            rows += self.organisation.milestones.get(name, ())
+            found = [Moment(fact.time, fact) for fact in rows]
+            if name == CONTRACT_ENDED:
+                found = self._ends(found)
+            found.sort(key=lambda moment: (moment.time, moment.fact.source, moment.fact.id))
+            self._milestones[name] = found
+        return found
+
+    def _ends(self, reached: list[Moment]) -> list[Moment]:
+        """The ends of contracts with this person, each once, at the earliest of its signs (Readings 1, 24)."""
+        signs = [*reached, *(Moment(fact.time, fact) for fact in self.types[ENDED])]
+        for contract in self.contracts:
+            reference = contract.signed.reference or ""
+            signs += [
+                Moment(off.time, off)
+                for off in self.organisation.ended.get(reference, ())
+                if off.time >= contract.signed.time
+            ]
+            until = moment_of(contract.signed.until, ends=True)
+            if until is not None and not any(
+                other.start < until < other.end
+                for other in self.contracts
+                if other.signed.reference == contract.signed.reference
+            ):
+                signs.append(Moment(until - _INSTANT, contract.signed))
+        signs = (
+            sorted(set(signs), key=lambda sign: (sign.time, sign.fact.source, sign.fact.id))
+            if len(signs) > 1
+            else signs
+        )
+        kept: list[Moment] = []
+        for sign in signs:
+            if not any(
+                same(before.fact.reference, sign.fact.reference) and not self._renewed(before, sign) for before in kept
+            ):
+                kept.append(sign)
+        return kept
+
+    def _renewed(self, before: Moment, sign: Moment) -> bool:
+        return any(
+            before.time < contract.signed.time <= sign.time and same(contract.signed.reference, sign.fact.reference)
+            for contract in self.contracts
+        )
+
+    # --- what is held, and what holds it ----------------------------------------------------------------------------------
+
+    @property
+    def copies(self) -> list[Copy]:
+        """Every copy that was reported, with the moment at which it ended."""
+        if self._copies is None:
+            copies: list[Copy] = []
+            for fact in self.facts:
+                if fact.type == COLLECTED:
+                    copies += [Copy(fact, category, fact.system, fact.time) for category in fact.categories]
+                elif fact.type == USED and fact.system is not None:
+                    copies += _new_holders(fact, copies)
+                elif fact.type == DELETED:
+                    for copy in copies:
+                        if copy.end is FOREVER and copy.reached_by(fact):
+                            copy.end, copy.ended_by = fact.time, fact
+            self._copies = copies
+        return self._copies
+
+    @property
+    def holds(self) -> list[Span]:
+        """Holds on this person, and on everyone."""
+        if self._holds is None:
+            placed = self.types[HOLD]
+            own = []
+            if placed:
+                released = [
+                    *self.types[RELEASED],
+                    *(off for fact in placed for off in self.organisation.released.get(fact.reference or "", ())),
+                ]
+                own = holds_of(placed, sorted(released, key=by_time))
+            self._holds = [*own, *self.organisation.holds]
+        return self._holds
+
+    @property
+    def restrictions(self) -> list[Span]:
+        """Restrictions of processing, each with what lifted it."""
+        if self._restrictions is None:
+            self._restrictions = []
+            for fact in self.types[RESTRICTED]:
+                off = next((end for end in self.types[LIFTED] if _lifts(end, fact)), None)
+                self._restrictions.append(Span(fact, fact.time, FOREVER if off is None else off.time, off))
+        return self._restrictions
+
+
+def _lifts(lifted: Fact, placed: Fact) -> bool:
+    return (
+        by_time(lifted) > by_time(placed)
+        and (lifted.ground is None or lifted.ground == placed.ground)
+        and same(lifted.client, placed.client)
+        and same(lifted.activity, placed.activity)
+        and same(lifted.reference, placed.reference)
+    )
+
+
+def _new_holders(used: Fact, copies: list[Copy]) -> list[Copy]:
+    """The copies that a use in a named system shows to be there (contract, Reading 20)."""
+    made = []
+    for category in dict.fromkeys(used.categories):
+        mine = [
+            copy
+            for copy in copies
+            if copy.category == category
+            and copy.collected.activity == used.activity
+            and same(copy.collected.client, used.client)
+        ]
+        if not mine:
+            continue
+        held = [copy for copy in mine if copy.end is FOREVER]
+        shown = {id(copy.collected): copy.collected for copy in held} or {
+            id(mine[-1].collected): max((copy.collected for copy in mine), key=by_time)
+        }
+        there = {id(copy.collected) for copy in held if copy.system == used.system}
+        made += [
+            Copy(collected, category, used.system, used.time)
+            for collected in shown.values()
+            if id(collected) not in there
+        ]
+    return made

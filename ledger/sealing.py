@@ -1,0 +1,342 @@
+"""Event to stored record and back: a clear header that rules read, and sealed sections that only a key opens.
+
+A stored record is `0x01`, the length of the header (4 bytes, big endian), the header as JSON, and for each
+section the length of its ciphertext (4 bytes) and the ciphertext. The associated data of every section are
+the header's bytes, so no ciphertext fits another record. Format: docs/reference/formats.md.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import os
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from msgspec import Struct
+
+from ledger.domain.envelope import Envelope
+from ledger.domain.errors import Tampered
+from ledger.domain.events import BY_WIRE, Event
+from ledger.domain.facts import Fact, FactBuilder, values_of
+from ledger.keys import Erased, Key, KeyStore, Scope
+from ledger.policy.model import Pack
+
+MAGIC: Final = b"\x01"
+IDENTITY: Final = "identity"
+"""Dataset of what names or marks the person: identifiers, accounts, references, texts."""
+ORGANISATION: Final = "organisation"
+"""Dataset of events that concern no person; its key is the organisation's own."""
+UNDECLARED: Final = "undeclared"
+"""Where the values of an activity go that the pack does not know."""
+UNLISTED: Final = "unlisted"
+TOKEN_MARK: Final = "~"  # noqa: S105 - a mark in front of keyed tokens, not a secret
+_NAMES_MAX: Final = 20_000
+_length: Final = struct.Struct(">I")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Record(NamedTuple):
+    """One row of the log: a fact or a decision at its position (from 1, without gaps)."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+
+
+class Section(Struct, frozen=True, array_like=True):
+    """Where one sealed part belongs: dataset, key id (commitment, hex) and nonce (12 bytes, hex)."""
+
+    dataset: str
+    key: str
+    nonce: str
+
+
+class Header(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The clear part of a stored record: the fact, and what opening its sections needs.
+
+    `salt` (16 random bytes, hex) keeps the leaf hash from being guessed once the record is cut down to it;
+    `dropped` are categories whose values were not kept (the pack says so); `erased` are datasets whose key
+    was destroyed before this fact arrived, so that its values were never written.
+    """
+
+    salt: str
+    sections: tuple[Section, ...] = ()
+    dropped: tuple[str, ...] = ()
+    erased: tuple[str, ...] = ()
+
+
+_header: Final = msgspec.json.Decoder(Header)
+
+
+def is_decision(record: Record) -> bool:
+    """Whether the ledger itself appended this record."""
+    return not record.state.startswith(MAGIC)
+
+
+def header_of(state: bytes) -> Header:
+    """The header of a stored fact; raises Tampered where the bytes are none."""
+    try:
+        return _header.decode(header_bytes(state))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Tampered("a stored header cannot be read; run `pdl verify`") from error
+
+
+def header_bytes(state: bytes) -> bytes:
+    """The header as it was written: the associated data of every section."""
+    if not state.startswith(MAGIC) or len(state) < 5:  # noqa: PLR2004 - magic and length
+        raise Tampered("a stored record does not begin as one; run `pdl verify`")
+    (length,) = _length.unpack_from(state, 1)
+    return state[5 : 5 + length]
+
+
+def ciphertexts(state: bytes) -> list[bytes]:
+    """The sealed sections of a stored fact, in the order of its header."""
+    (length,) = _length.unpack_from(state, 1)
+    at, found = 5 + length, []
+    while at < len(state):
+        if at + 4 > len(state):
+            raise Tampered("a stored section is cut off; run `pdl verify`")
+        (size,) = _length.unpack_from(state, at)
+        found.append(state[at + 4 : at + 4 + size])
+        at += 4 + size
+    if at != len(state):
+        raise Tampered("a stored section is cut off; run `pdl verify`")
+    return found
+
+
+def leaf_of(stream: str, version: int, topic: str, state: bytes) -> bytes:
+    """The evidence leaf as text: where the record stands, its header, the SHA-256 of each ciphertext."""
+    if not state.startswith(MAGIC):
+        return b"pdl/1 %b %d %b\n%b\n" % (stream.encode(), version, topic.encode(), state)
+    hashes = [hashlib.sha256(sealed).digest() for sealed in ciphertexts(state)]
+    return _leaf(stream, version, topic, header_bytes(state), hashes)
+
+
+def _leaf(stream: str, version: int, topic: str, header: bytes, hashes: Sequence[bytes]) -> bytes:
+    lines = b"".join([binascii.b2a_base64(digest) for digest in hashes])
+    return b"pdl/1 %b %d %b\n%b\n%b" % (stream.encode(), version, topic.encode(), header, lines)
+
+
+def open_section(key: Key, section: Section, sealed: bytes, header: bytes) -> bytes:
+    """What a section holds; raises Tampered where key, nonce, ciphertext and header do not belong together."""
+    try:
+        return key.aead.decrypt(bytes.fromhex(section.nonce), sealed, header)
+    except (InvalidTag, ValueError) as error:
+        raise Tampered(f"a section of dataset {section.dataset} does not open with its key; run `pdl verify`") from error
+
+
+def opened(states: Sequence[bytes], keys: KeyStore) -> Iterator[dict[str, Any | Erased]]:
+    """For each stored fact its sections by dataset: the decoded content, or Erased. One query for all keys."""
+    headers = [header_of(state) for state in states]
+    found = keys.open({section.key for header in headers for section in header.sections})
+    for state, header in zip(states, headers, strict=True):
+        associated, content = header_bytes(state), {}
+        for section, sealed in zip(header.sections, ciphertexts(state), strict=True):
+            key = found[section.key]
+            content[section.dataset] = (
+                key if isinstance(key, Erased) else msgspec.json.decode(open_section(key, section, sealed, associated))
+            )
+        yield content
+
+
+class _Tokens(dict[str, str]):
+    """Ids as shown: those that the pack knows as they are, any other as a keyed token."""
+
+    def __init__(self, known: frozenset[str], keys: KeyStore, organisation: str) -> None:
+        super().__init__({text: text for text in known})
+        self._keys = keys
+        self._organisation = organisation
+        self._room = len(known) + _NAMES_MAX
+
+    def __missing__(self, text: str) -> str:
+        shown = TOKEN_MARK + self._keys.token(self._organisation, text)
+        if len(self) < self._room:
+            self[text] = shown
+        return shown
+
+
+class VeiledIds:
+    """How one organisation's ids may stand in clear headers (see `ledger.domain.facts.Ids`)."""
+
+    def __init__(self, pack: Pack, keys: KeyStore) -> None:
+        self._pack, self._keys = pack, keys
+        self._spaces: dict[str, _Tokens] = {}
+        self.keyed: Mapping[str, str] = _Tokens(frozenset(), keys, pack.organisation)
+        self.people: dict[tuple[str, str, str], str | None] = {}
+
+    def space(self, name: str) -> Mapping[str, str]:
+        """Ids of one space."""
+        if name not in self._spaces:
+            known = frozenset(BY_WIRE) if name == "type" else self._pack.known(name)
+            self._spaces[name] = _Tokens(known, self._keys, self._pack.organisation)
+        return self._spaces[name]
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters that the pack knows, with a duration, number or truth; any other stays under the seal."""
+        known = self._pack.file.parameters
+        return {name: _plain(value) for name, value in given.items() if name in known}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool | int) or (isinstance(value, str) and value.startswith("P") and len(value) <= 16):  # noqa: PLR2004 - P999Y11M31DT23H
+        return value
+    return "given"
+
+
+class _Places(dict[str, "str | None"]):
+    """Category -> dataset ("activity/dataset") of one activity and class; None where values are not kept."""
+
+    def __init__(self, pack: Pack, activity: str, class_: str | None) -> None:
+        super().__init__()
+        self._pack, self._activity, self._class = pack, activity, class_
+
+    def __missing__(self, category: str) -> str | None:
+        keeping = self._pack.keeping(self._activity, category, self._class)
+        known = self._activity in self._pack.activities
+        if keeping in {"prohibited", "not kept"}:
+            place = None
+        elif keeping == "unlisted" or not known:
+            place = f"{self._activity if known else UNDECLARED}/{UNLISTED}"
+        else:
+            place = f"{self._activity}/{self._pack.dataset_of(self._activity, category)}"
+        if len(self) < _NAMES_MAX:
+            self[category] = place
+        return place
+
+
+class Draft(NamedTuple):
+    """An event on its way to the seal: which keys it needs, for which plaintext, and what is left out.
+
+    `content` is what makes it the same event when it comes again; it is compared as a MAC under the key of
+    `recognised_by`, so that it can be recognised for as long as that key lives (None: never).
+    """
+
+    envelope: Envelope
+    desk: SealingDesk
+    parts: tuple[tuple[Scope, bytes], ...]
+    content: bytes
+    recognised_by: Scope | None
+    dropped: tuple[str, ...]
+
+
+class Sealed(NamedTuple):
+    """A finished record: its state for the store, its leaf for the tree, its header for whoever is next."""
+
+    state: bytes
+    leaf: bytes
+    header: Header
+
+
+class SealingDesk:
+    """Seals the events of one organisation; everything that does not differ per event is worked out once."""
+
+    def __init__(self, pack: Pack, keys: KeyStore) -> None:
+        self.pack = pack
+        self.ids = VeiledIds(pack, keys)
+        self._builder = FactBuilder(self.ids, Header)
+        self._clients = self.ids.space("client")
+        self._places: dict[tuple[str, str | None], _Places] = {}
+
+    def draft(self, envelope: Envelope) -> Draft:
+        """Split an event into what is sealed under which key; people must have been resolved before."""
+        data = envelope.data
+        values = values_of(data)
+        own = data if getattr(data, "values", None) is None else msgspec.structs.replace(data, values=None)
+        own_json = _encode(own)
+        client = "" if data.client is None else self._clients[data.client]
+        person = self._person(data)
+        content = b"%b %b %b" % (envelope.WIRE.encode(), _encode(envelope.time), own_json)
+        parts: list[tuple[Scope, bytes]] = []
+        dropped: tuple[str, ...] = ()
+        own_scope: Scope | None = None
+        if person is not None and not self._prohibited(data):
+            own_scope = Scope(data.organisation, client, person, IDENTITY)
+            parts.append((own_scope, own_json))
+        elif getattr(data, "subject", None) is None:
+            own_scope = Scope(data.organisation, "", "", ORGANISATION)
+            parts.append((own_scope, own_json))
+        if values:
+            content += _encode(values)
+            if person is not None:
+                kept, dropped = self._by_dataset(data, values)
+                parts += [(Scope(data.organisation, client, person, place), plain) for place, plain in kept]
+        return Draft(envelope, self, tuple(parts), content, own_scope, dropped)
+
+    def _prohibited(self, data: Any) -> bool:
+        return self.pack.prohibits_identifier(data.activity or "", data.subject.scheme, data.subject.class_)
+
+    def _person(self, data: Event) -> str | None:
+        subject = getattr(data, "subject", None)
+        return None if subject is None else self.ids.people[(data.organisation, subject.scheme, subject.value)]
+
+    def _by_dataset(self, data: Any, values: Mapping[str, Any]) -> tuple[list[tuple[str, bytes]], tuple[str, ...]]:
+        key = (data.activity, data.subject.class_)
+        places = self._places.get(key)
+        if places is None:
+            places = _Places(self.pack, *key)
+            if len(self._places) < _NAMES_MAX:
+                self._places[key] = places
+        wanted = {places[category] for category in values}
+        if len(wanted) == 1 and None not in wanted:
+            return [(str(wanted.pop()), _encode(values))], ()
+        kept = [
+            (place, _encode({category: raw for category, raw in values.items() if places[category] == place}))
+            for place in sorted(place for place in wanted if place is not None)
+        ]
+        shown = self.ids.space("category")
+        return kept, tuple(shown[category] for category in values if places[category] is None)
+
+    def seal(
+        self, draft: Draft, keys: Mapping[Scope, Key | Erased], *, stream: str, version: int, recorded: datetime, chance: Chance
+    ) -> Sealed:
+        """Turn a draft into a record at one place of a stream; erased datasets are named, their values left out."""
+        live: list[tuple[Key, bytes, bytes]] = []
+        sections: list[Section] = []
+        erased: list[str] = []
+        for scope, plain in draft.parts:
+            key = keys[scope]
+            if isinstance(key, Erased):
+                erased.append(scope.dataset)
+                continue
+            nonce = chance.take(12)
+            sections.append(Section(scope.dataset, key.id, nonce))
+            live.append((key, bytes.fromhex(nonce), plain))
+        header = self._builder.build(
+            draft.envelope,
+            recorded=recorded,
+            salt=chance.take(16),
+            sections=tuple(sections),
+            dropped=draft.dropped,
+            erased=tuple(erased),
+        )
+        clear = _encode(header)
+        pieces = [MAGIC, _length.pack(len(clear)), clear]
+        hashes = []
+        for key, nonce_bytes, plain in live:
+            sealed = key.aead.encrypt(nonce_bytes, plain, clear)
+            pieces += (_length.pack(len(sealed)), sealed)
+            hashes.append(hashlib.sha256(sealed).digest())
+        return Sealed(b"".join(pieces), _leaf(stream, version, header.type, clear, hashes), header)
+
+
+class Chance:
+    """Random bytes from the operating system, drawn once per batch and given out as hex."""
+
+    def __init__(self, size: int) -> None:
+        self._hex = os.urandom(size).hex()
+        self._at = 0
+
+    def take(self, size: int) -> str:
+        """`size` fresh random bytes as hex; draws again when the supply is at its end."""
+        at, end = self._at, self._at + 2 * size
+        if end > len(self._hex):
+            self._hex, at, end = os.urandom(4096).hex(), 0, 2 * size
+        self._at = end
+        return self._hex[at:end]

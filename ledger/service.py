@@ -1,0 +1,423 @@
+"""The verbs of the ledger: record a batch of inputs, each of which ends as recorded, duplicate or quarantined."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, cast
+
+import orjson
+
+from ledger.decisions import DESTROYED
+from ledger.domain.envelope import Envelope, Headers, Reason, Unrecordable, canonical, decode
+from ledger.domain.errors import GenerationMoved
+from ledger.domain.events import ConsentGiven, DataCollected
+from ledger.domain.facts import shown
+from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope
+from ledger.policy.model import Pack
+from ledger.sealing import ORGANISATION, TOKEN_MARK, Chance, Draft, SealingDesk
+from ledger.store import Append, EventLog, EventRow, Known, NameRow, QuarantineRow
+
+QUARANTINE_SCOPE: Final = Scope("", "", "", "quarantine")
+BATCH_INPUTS: Final = 2_000
+"""How many inputs the edges hand over at once: large enough that one query and one commit weigh little."""
+_FUTURE: Final = timedelta(days=1)
+_LONG_AGO: Final = 1990
+_ATTEMPTS: Final = 8
+
+
+class Input(NamedTuple):
+    """One message as it came: its place in the stream (offset, line), bytes and headers; `size` if it was cut."""
+
+    place: int
+    body: bytes
+    headers: Headers = ()
+    size: int | None = None
+    topic: str | None = None
+
+
+class Problem(NamedTuple):
+    """Why one input is in the quarantine: its place, the reason of the contract, and what to do."""
+
+    place: int
+    reason: Reason
+    detail: str
+    source: str | None
+    event_id: str | None
+
+
+class Receipt(NamedTuple):
+    """What became of a batch; the three counts add up to its inputs. `position` is the log's last record."""
+
+    recorded: int
+    duplicate: int
+    quarantined: int
+    problems: tuple[Problem, ...]
+    implausible: Mapping[str, int]
+    position: int
+
+
+class _Event(NamedTuple):
+    given: Input
+    envelope: Envelope
+
+
+class _Refused(NamedTuple):
+    given: Input
+    why: Unrecordable
+
+
+class _Sifted(NamedTuple):
+    fresh: list[_Event]
+    repeated: int
+    refused: list[_Refused]
+
+
+class Ledger:
+    """Records facts. One instance per process and data directory."""
+
+    def __init__(self, log: EventLog, keys: KeyStore, packs: Mapping[str, Pack], clock: Callable[[], datetime]) -> None:
+        self.log, self.keys, self.packs = log, keys, packs
+        self._clock = clock
+        self._desks: dict[str, SealingDesk] = {}
+        self._fenced_at: dict[int, datetime | None] = {}
+        self._case_times: dict[str, datetime] = {}
+
+    def record(
+        self, inputs: Sequence[Input], stream: str, mark: int, *, repeatable: bool = False, released: Sequence[int] = ()
+    ) -> Receipt:
+        """Record one batch of a stream, up to and including offset `mark`, in one transaction.
+
+        `repeatable`: the stream may be read again from its start under another name (a file), so an input that
+        is already in the quarantine is a duplicate. Raises BatchAlreadyRecorded when the mark is passed already.
+        """
+        events, refused = self._decoded(inputs)
+        for attempt in range(_ATTEMPTS):
+            generation = self.log.generation()
+            self.keys.forget(generation)
+            sifted = self._sifted(events, refused)
+            try:
+                return self._append(sifted, stream, mark, generation, repeatable=repeatable, released=released)
+            except GenerationMoved:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    # --- reading what came
+
+    def _decoded(self, inputs: Sequence[Input]) -> tuple[list[_Event], list[_Refused]]:
+        events: list[_Event] = []
+        refused: list[_Refused] = []
+        for given in inputs:
+            found = _too_large(given) or decode(given.body, given.headers)
+            if isinstance(found, Unrecordable):
+                refused.append(_Refused(given, found))
+            elif found.data.organisation not in self.packs:
+                detail = "no policy pack of this ledger is for this organisation; see `pdl policy show`."
+                refused.append(_Refused(given, _why("unknown-organisation", detail, found)))
+            else:
+                events.append(_Event(given, found))
+        return events, refused
+
+    def _sifted(self, events: list[_Event], refused: list[_Refused]) -> _Sifted:
+        """Tell new events from repeats and conflicts: against the batch itself, then against the log."""
+        first: dict[tuple[str, str], Envelope] = {}
+        fresh: list[_Event] = []
+        refused = list(refused)
+        repeated = 0
+        for event in events:
+            envelope = event.envelope
+            name = (envelope.source, envelope.id)
+            if name not in first:
+                first[name] = envelope
+                fresh.append(event)
+            elif canonical(first[name]) == canonical(envelope):
+                repeated += 1
+            else:
+                refused.append(_conflict(event))
+        known = self.log.known(list(first))
+        if not known:
+            return _Sifted(fresh, repeated, refused)
+        again = [event for event in fresh if (event.envelope.source, event.envelope.id) in known]
+        fresh = [event for event in fresh if (event.envelope.source, event.envelope.id) not in known]
+        for event, same in zip(again, self._same_content(again, known), strict=True):
+            if same:
+                repeated += 1
+            else:
+                refused.append(_conflict(event))
+        return _Sifted(fresh, repeated, refused)
+
+    def _same_content(self, again: list[_Event], known: Mapping[tuple[str, str], Known]) -> list[bool]:
+        """Whether events with a known id say what was recorded; once the key is gone, the id alone decides."""
+        drafts = self._drafts([event.envelope for event in again], create=False)
+        keys = self._existing({draft.recognised_by for draft in drafts if draft.recognised_by is not None})
+        same = []
+        for draft in drafts:
+            was = known[draft.envelope.source, draft.envelope.id].content
+            key = keys.get(draft.recognised_by) if draft.recognised_by is not None else None
+            same.append(not was or key is None or key.mac(draft.content) == was)
+        return same
+
+    def _existing(self, scopes: Collection[Scope]) -> dict[Scope, Key]:
+        """The live keys of scopes, without making any: a repeat never makes a key."""
+        found = {scope: key for person in {scope.person for scope in scopes if scope.person} for scope, key in self.keys.scopes_of(person)}
+        ids = {scope: found[scope] for scope in scopes if scope in found}
+        opened = self.keys.open(set(ids.values()))
+        live = {scope: opened[key_id] for scope, key_id in ids.items()}
+        live |= self.keys.obtain({scope for scope in scopes if not scope.person})
+        return {scope: key for scope, key in live.items() if isinstance(key, Key)}
+
+    # --- people and drafts
+
+    def _desk(self, organisation: str) -> SealingDesk:
+        if organisation not in self._desks:
+            self._desks[organisation] = SealingDesk(self.packs[organisation], self.keys)
+        return self._desks[organisation]
+
+    def _drafts(self, envelopes: Sequence[Envelope], *, create: bool) -> list[Draft]:
+        """Resolve the people of a batch and split each event into what is sealed under which key."""
+        named = [(envelope, _identifiers(envelope)) for envelope in envelopes]
+        secret = {name for envelope, names in named if names and self._prohibited(envelope) for name in names[:1]}
+        wanted = list(dict.fromkeys(name for _, names in named for name in names if name not in secret))
+        found = self.keys.resolve(wanted, create=wanted if create else ())
+        fences = {name: person for name, person in found.items() if isinstance(person, Fence)}
+        back = {name for envelope, names in named for name in names if name in fences and self._returns(envelope, fences[name])}
+        fences |= self.keys.returned(wanted)
+        people = {name: person if isinstance(person, str) else None for name, person in found.items()}
+        people |= self.keys.readmit(back) if back and create else {}
+        people |= {name: secrets.token_hex(16) for name in secret}
+        for organisation in {envelope.data.organisation for envelope in envelopes}:
+            self._desk(organisation).ids.people = cast("dict[tuple[str, str, str], str | None]", people)
+        return [self._draft(envelope, [name for name in names if name in fences] if fences else [], fences) for envelope, names in named]
+
+    def _draft(self, envelope: Envelope, fenced: list[Identifier], fences: Mapping[Identifier, Fence]) -> Draft:
+        """Draft one event; to an earlier fact a person behind a fence does not exist, whoever came back later."""
+        desk = self._desk(envelope.data.organisation)
+        absent = [name for name in fenced if not self._after(envelope, fences[name])]
+        with ExitStack() as undo:
+            for name in absent:
+                undo.callback(desk.ids.people.__setitem__, name, desk.ids.people[name])
+                desk.ids.people[name] = None
+            return desk.draft(envelope)
+
+    def repeated(self, stream: str, count: int) -> Receipt:
+        """Count inputs of a stream that its mark shows to be recorded already."""
+        self.log.tally({(stream, "duplicate"): count}, self._clock())
+        return Receipt(0, count, 0, (), {}, self.log.size())
+
+    def _after(self, envelope: Envelope, fence: Fence) -> bool:
+        if fence.generation not in self._fenced_at:
+            self._fenced_at[fence.generation] = self.log.generation_time(fence.generation)
+        at = self._fenced_at[fence.generation]
+        return at is not None and envelope.time > at
+
+    def _returns(self, envelope: Envelope, fence: Fence) -> bool:
+        """Whether an erased person came back of their own accord: gave data or consent after the erasure."""
+        data = envelope.data
+        own_act = isinstance(data, ConsentGiven) or (isinstance(data, DataCollected) and data.origin == "subject")
+        return own_act and self._after(envelope, fence)
+
+    def _prohibited(self, envelope: Envelope) -> bool:
+        data: Any = envelope.data
+        pack = self.packs[data.organisation]
+        return pack.prohibits_identifier(data.activity or "", data.subject.scheme, data.subject.class_)
+
+    # --- sealing and appending
+
+    def _append(
+        self, sifted: _Sifted, stream: str, mark: int, generation: int, *, repeatable: bool, released: Sequence[int]
+    ) -> Receipt:
+        recorded = self._clock()
+        drafts = self._drafts([event.envelope for event in sifted.fresh], create=True)
+        keys = self._keys_for(drafts)
+        chance = Chance(60 * len(drafts) + 64)
+        rows = []
+        for event, draft in zip(sifted.fresh, drafts, strict=True):
+            version = event.given.place + 1
+            sealed = draft.desk.seal(draft, keys, stream=stream, version=version, recorded=recorded, chance=chance)
+            envelope = event.envelope
+            rows.append(
+                EventRow(version, envelope.WIRE, sealed.state, sealed.leaf, envelope.source, envelope.id, _content(draft, keys))
+            )
+        waiting, repeated = self._quarantine(sifted.refused, stream, repeatable=repeatable)
+        implausible = self._implausible(sifted.fresh, recorded)
+        position = self.log.append(
+            Append(
+                stream=stream,
+                mark=mark,
+                generation=generation,
+                recorded=recorded,
+                events=rows,
+                quarantined=[row for _, row in waiting],
+                names=self._names(sifted.fresh),
+                tallies=_tallies(stream, sifted, repeated, [refused for refused, _ in waiting], implausible),
+                released=released,
+            )
+        )
+        problems = tuple(
+            Problem(refused.given.place, refused.why.reason, refused.why.detail, refused.why.source, refused.why.id)
+            for refused, _ in waiting
+        )
+        return Receipt(len(rows), sifted.repeated + repeated, len(waiting), problems, dict(implausible), position)
+
+    def _keys_for(self, drafts: Sequence[Draft]) -> dict[Scope, Key | Erased]:
+        """Every key of a batch. A destroyed one is made anew only where the person gave these data after that."""
+        keys = self.keys.obtain({scope for draft in drafts for scope, _ in draft.parts})
+        if not any(isinstance(key, Erased) for key in keys.values()):
+            return keys
+        anew = set()
+        for draft in drafts:
+            for scope, _ in draft.parts:
+                key = keys[scope]
+                if isinstance(key, Erased) and isinstance(draft.envelope.data, DataCollected | ConsentGiven):
+                    at = self._destroyed_at(key.case)
+                    if at is not None and draft.envelope.time > at:
+                        anew.add(scope)
+        return keys | self.keys.obtain(anew, renew=anew) if anew else keys
+
+    def _destroyed_at(self, case: str) -> datetime | None:
+        """When the keys of a case were destroyed; None while the log does not say so yet."""
+        if case not in self._case_times:
+            self._case_times = {record.stream: datetime.fromisoformat(orjson.loads(record.state)["at"]) for record in self.log.decisions(DESTROYED)}
+        return self._case_times.get(case)
+
+    def _quarantine(
+        self, refused: Iterable[_Refused], stream: str, *, repeatable: bool
+    ) -> tuple[list[tuple[_Refused, QuarantineRow]], int]:
+        refused = list(refused)
+        if not refused:
+            return [], 0
+        key = self.keys.obtain({QUARANTINE_SCOPE})[QUARANTINE_SCOPE]
+        if isinstance(key, Erased):
+            raise TypeError("the quarantine key cannot be destroyed")
+        contents = [key.mac(one.given.body) for one in refused]
+        before = self.log.quarantined_before(contents) if repeatable else frozenset()
+        rows = []
+        chance = Chance(12 * len(refused))
+        for one, content in zip(refused, contents, strict=True):
+            if content in before:
+                continue
+            given, why = one.given, one.why
+            nonce = bytes.fromhex(chance.take(12))
+            sealed = key.aead.encrypt(nonce, given.body, quarantine_aad(stream, given.place))
+            size = given.size or len(given.body)
+            rows.append(
+                (
+                    one,
+                    QuarantineRow(
+                        given.place, given.topic, why.reason, why.detail, why.source, why.id, size, content, nonce, sealed, key.id
+                    ),
+                )
+            )
+        return rows, len(refused) - len(rows)
+
+    def _names(self, fresh: Sequence[_Event]) -> list[NameRow]:
+        """Seal the names of clients, recipients and systems that no pack lists, where no person is concerned."""
+        rows: dict[tuple[str, str], NameRow] = {}
+        for event in fresh:
+            data = event.envelope.data
+            if getattr(data, "subject", None) is not None:
+                continue
+            for token, text in _unlisted(event.envelope, self._desk(data.organisation)):
+                if (data.organisation, token) not in rows:
+                    rows[data.organisation, token] = self._name(data.organisation, token, text)
+        return list(rows.values())
+
+    def _name(self, organisation: str, token: str, text: str) -> NameRow:
+        scope = Scope(organisation, "", "", ORGANISATION)
+        key = self.keys.obtain({scope})[scope]
+        if isinstance(key, Erased):
+            raise TypeError("an organisation's own key cannot be destroyed")
+        nonce = bytes.fromhex(Chance(12).take(12))
+        return NameRow(organisation, token, key.id, nonce, key.aead.encrypt(nonce, text.encode(), name_aad(organisation, token)))
+
+    @staticmethod
+    def _implausible(fresh: Sequence[_Event], recorded: datetime) -> Counter[str]:
+        """Events per source whose time lies in the future or long ago: recorded, and said."""
+        tomorrow = recorded + _FUTURE
+        return Counter(
+            event.envelope.source
+            for event in fresh
+            if event.envelope.time > tomorrow or event.envelope.time.year < _LONG_AGO
+        )
+
+
+def quarantine_aad(stream: str, place: int) -> bytes:
+    """The associated data under which a quarantined input is sealed."""
+    return f"quarantine {stream} {place}".encode()
+
+
+def name_aad(organisation: str, token: str) -> bytes:
+    """The associated data under which the name behind a token is sealed."""
+    return f"name {organisation} {token}".encode()
+
+
+def _too_large(given: Input) -> Unrecordable | None:
+    if given.size is None or given.size == len(given.body):
+        return None
+    detail = f"{given.size} bytes; only the first {len(given.body)} were kept. Publish a reference instead of the document."
+    return Unrecordable(reason="too-large", detail=detail)
+
+
+def _why(reason: Reason, detail: str, envelope: Envelope) -> Unrecordable:
+    return Unrecordable(reason=reason, detail=detail, source=envelope.source, id=envelope.id)
+
+
+def _conflict(event: _Event) -> _Refused:
+    detail = "this source used this event id before for another content; give each event an id of its own."
+    return _Refused(event.given, _why("conflicting-duplicate", detail, event.envelope))
+
+
+def _identifiers(envelope: Envelope) -> list[Identifier]:
+    """Every identifier of a person in an event, that of its subject first."""
+    data: Any = envelope.data
+    subject = getattr(data, "subject", None)
+    if subject is None:
+        return []
+    found = [Identifier(data.organisation, subject.scheme, subject.value)]
+    if subject.also:
+        found += [Identifier(data.organisation, other.scheme, other.value) for other in subject.also]
+    other = getattr(data, "other", None)
+    if other is not None:
+        found.append(Identifier(data.organisation, other.scheme, other.value))
+    return found
+
+
+def _content(draft: Draft, keys: Mapping[Scope, Key | Erased]) -> bytes:
+    key = keys.get(draft.recognised_by) if draft.recognised_by is not None else None
+    return key.mac(draft.content) if isinstance(key, Key) else b""
+
+
+def _unlisted(envelope: Envelope, desk: SealingDesk) -> Iterable[tuple[str, str]]:
+    for step in shown(type(envelope.data)):
+        value = getattr(envelope.data, step.field)
+        if step.how != "space" or not value:
+            continue
+        for text in value if isinstance(value, tuple) else (value,):
+            token = desk.ids.space(step.space)[text]
+            if token.startswith(TOKEN_MARK):
+                yield token, text
+
+
+def _tallies(
+    stream: str, sifted: _Sifted, repeated: int, waiting: Sequence[_Refused], implausible: Mapping[str, int]
+) -> Mapping[tuple[str, str], int]:
+    """What became of the inputs, by stream and by source."""
+    tallies: Counter[tuple[str, str]] = Counter()
+    tallies[stream, "recorded"] = len(sifted.fresh)
+    tallies[stream, "duplicate"] = sifted.repeated + repeated
+    for one in waiting:
+        tallies[stream, f"quarantined:{one.why.reason}"] += 1
+        if one.why.source:
+            tallies[one.why.source, f"quarantined:{one.why.reason}"] += 1
+    for source, count in Counter([event.envelope.source for event in sifted.fresh]).items():
+        tallies[source, "recorded"] = count
+    for source, count in implausible.items():
+        tallies[source, "implausible-time"] = count
+    for event in sifted.fresh:
+        for name in event.envelope.unknown_fields:
+            tallies[event.envelope.source, f"unknown-field:{name}"] += 1
+    return {name: count for name, count in tallies.items() if count}

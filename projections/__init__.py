@@ -1,0 +1,1 @@
+"""Projections answer: registers, trails and findings, rebuilt from the log at any time."""

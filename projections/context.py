@@ -1,0 +1,118 @@
+"""What a judgement needs beside a person's own facts: possible links, the organisation's facts, retractions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from typing import ClassVar, Final
+
+from ledger.policy.timeline import LINKED, RETRACTED, UNLINKED
+from projections.page import Line, Page
+from projections.register import Ask, Log, Register, Row, micros
+from projections.trail import key_of
+
+_AT_ONCE: Final = 500
+
+
+class Context(Register):
+    """Not a register for reading: the tables that trail and judgement stand on."""
+
+    name = "context"
+    help = "Internal: possible links, facts of organisations, retractions."
+    version = 1
+    package = "projections"
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    def fold(self, page: Page, db: sqlite3.Cursor, log: Log) -> None:
+        """Take in what concerns more than one person."""
+        firsts: dict[str, int] = dict(db.execute(self.sql["firsts"]).fetchall())
+        for topic, positions, lines in page.by_type():
+            self._firsts(db, positions, lines, firsts)
+            db.executemany(self.sql["add_pair"], _pairs(lines))
+            db.executemany(self.sql["add_organisation_fact"], _without_person(topic, positions, lines))
+            db.executemany(
+                self.sql["add_ahead"],
+                [(at, micros(line.time), line.organisation, line.person) for at, line in zip(positions, lines, strict=True) if line.time > line.recorded],
+            )
+        self._links(db, page)
+        self._retractions(db, page, log)
+
+    def _firsts(self, db: sqlite3.Cursor, positions: list[int], lines: list[Line], firsts: dict[str, int]) -> None:
+        """The earliest fact of each organisation; looked at closely only where the page may hold one."""
+        if not lines:
+            return
+        earliest = micros(min([line.time for line in lines]))
+        organisations = {line.organisation for line in lines}
+        late = [name for name in organisations if name not in firsts or earliest <= firsts[name]]
+        for name in late:
+            rows = [(micros(line.time), line.source, at) for at, line in zip(positions, lines, strict=True) if line.organisation == name]
+            first = min(rows)
+            db.execute(self.sql["add_first"], (name, *first))
+            firsts[name] = min(first[0], firsts.get(name, first[0]))
+
+    def _links(self, db: sqlite3.Cursor, page: Page) -> None:
+        for _, _, line in page.details((LINKED, UNLINKED)):
+            if line.person is not None and line.other is not None:
+                one, other = key_of(line.person), key_of(line.other)
+                db.executemany(self.sql["add_pair"], [(one, other), (other, one)])
+
+    def _retractions(self, db: sqlite3.Cursor, page: Page, log: Log) -> None:
+        """Note retractions, and find the facts that they and earlier ones take back."""
+        said = [(at, line.retracts_source, line.retracts_id) for at, _, line in page.details((RETRACTED,))]
+        db.executemany(self.sql["add_retraction"], said)
+        for position, source, event_id in db.execute(self.sql["open_retractions"]).fetchall():
+            for found, target in log.position_of(event_id):
+                if found == source and target <= page.mark:
+                    db.execute(self.sql["settle"], (target, position))
+
+    # --- asking
+
+    def companions(self, db: sqlite3.Connection, people: Collection[bytes]) -> dict[bytes, frozenset[bytes]]:
+        """Each of these people with everyone who may be the same person, themselves included."""
+        if not db.execute(self.sql["any_pair"]).fetchone()[0]:
+            return {person: frozenset((person,)) for person in people}
+        found: dict[bytes, set[bytes]] = {person: {person} for person in people}
+        known: dict[bytes, set[bytes]] = {}
+        front = set(people)
+        while front:
+            near = _neighbours(db, front)
+            known.update({person: near.get(person, set()) for person in front})
+            front = {other for others in near.values() for other in others} - known.keys()
+        for person, group in found.items():
+            reach = [person]
+            while reach:
+                fresh = known[reach.pop()] - group
+                group |= fresh
+                reach += fresh
+        return {person: frozenset(group) for person, group in found.items()}
+
+    def rows(self, _ask: Ask) -> Iterator[Row]:
+        """Nothing to show."""
+        yield from ()
+
+
+def _neighbours(db: sqlite3.Connection, people: Iterable[bytes]) -> dict[bytes, set[bytes]]:
+    wanted = sorted(people)
+    near: dict[bytes, set[bytes]] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        chunk = wanted[start : start + _AT_ONCE]
+        marks = ",".join("?" * len(chunk))
+        for person, other in db.execute(f"SELECT person, other FROM pair WHERE person IN ({marks})", chunk):
+            near.setdefault(person, set()).add(other)
+    return near
+
+
+def _pairs(lines: list[Line]) -> Iterator[tuple[bytes, bytes]]:
+    for line in lines:
+        if line.also and line.person is not None:
+            for other in line.also:
+                yield key_of(line.person), key_of(other)
+                yield key_of(other), key_of(line.person)
+
+
+def _without_person(topic: str, positions: list[int], lines: list[Line]) -> list[tuple[int, str, str, str, bool]]:
+    return [
+        (at, line.organisation, topic, line.client or "", line.fenced)
+        for at, line in zip(positions, lines, strict=True)
+        if line.person is None
+    ]

@@ -1,0 +1,158 @@
+"""The trail of each person: sorted tiles of (person, position), written one after the other and merged as they fill.
+
+A table keyed by person would be written all over the place for every page; tiles are written in order,
+and a person is found in each by bisection. What a fact says stays in the log; here is only where.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Final
+
+from ledger.domain.calendar import local
+from ledger.domain.facts import Fact
+from ledger.sealing import header_of
+from projections.page import Page
+from projections.register import Ask, Log, Register, Row
+
+PERSON_BYTES: Final = 8
+"""How much of a pseudonym an entry holds; facts are compared in full when they are read."""
+_ENTRY: Final = 16
+_TILE: Final = 4096
+_LEVELS: Final = 2
+_FACTOR_BITS: Final = 4
+_FEW: Final = 64
+READ_AT_ONCE: Final = 1000
+"""How many facts are read from the log in one query."""
+
+
+def key_of(person: str) -> bytes:
+    """The part of a pseudonym (hex) by which its trail is found."""
+    return bytes.fromhex(person[: 2 * PERSON_BYTES])
+
+
+class Trail(Register):
+    """Every fact of every person, in the order of the log."""
+
+    name = "trail"
+    help = "Every fact about a person, in order: when, what, by whom, and where it stands in the log."
+    version = 1
+    package = "projections"
+    columns: ClassVar[tuple[str, ...]] = (
+        "position", "time", "recorded", "type", "organisation", "person", "activity", "client", "categories", "purpose", "operation", "basis",
+        "recipient", "role", "system", "source", "id",
+    )  # fmt: skip
+
+    def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
+        """Add the page's entries; merge the tiles that are full now."""
+        by_tile: dict[int, list[bytes]] = {}
+        fromhex = bytes.fromhex
+        for _, positions, lines in page.by_type():
+            for position, line in zip(positions, lines, strict=True):
+                if line.person is not None:
+                    entry = fromhex(line.person[:16]) + position.to_bytes(8, "big")
+                    number = (position - 1) // _TILE
+                    if number in by_tile:
+                        by_tile[number].append(entry)
+                    else:
+                        by_tile[number] = [entry]
+        for number, entries in sorted(by_tile.items()):
+            entries += _entries(self._tile(db, 0, number))
+            self._put(db, 0, number, entries)
+        self._merge(db, page.after, page.mark)
+
+    def _tile(self, db: sqlite3.Cursor, level: int, number: int) -> bytes:
+        found = db.execute(self.sql["tile"], {"level": level, "number": number}).fetchone()
+        return bytes(found[0]) if found else b""
+
+    def _put(self, db: sqlite3.Cursor, level: int, number: int, entries: list[bytes]) -> None:
+        entries.sort()
+        tile = (number << (_FACTOR_BITS * level)) * (_LEVELS + 1) + level
+        db.execute(self.sql["put"], {"tile": tile, "level": level, "number": number, "entries": b"".join(entries)})
+
+    def _merge(self, db: sqlite3.Cursor, after: int, mark: int) -> None:
+        """Replace sixteen full tiles by one, for every stretch that ends in this page."""
+        for level in range(_LEVELS):
+            size = _TILE << (_FACTOR_BITS * (level + 1))
+            for number in range(after // size, mark // size):
+                place = {"level": level, "first": number << _FACTOR_BITS}
+                entries = [entry for (part,) in db.execute(self.sql["parts"], place).fetchall() for entry in _entries(part)]
+                db.execute(self.sql["drop_parts"], place)
+                if entries:
+                    self._put(db, level + 1, number, entries)
+
+    # --- asking
+
+    def positions(self, db: sqlite3.Connection, people: Iterable[bytes]) -> list[int]:
+        """Where the facts of these people (by `key_of`) stand, in order."""
+        wanted = sorted(set(people))
+        if not wanted:
+            return []
+        found: list[int] = []
+        for tile, size in db.execute(self.sql["tiles"]).fetchall():
+            with db.blobopen("trail", "entries", tile, readonly=True) as blob:
+                if len(wanted) <= _FEW:
+                    found += _found_few(blob, size // _ENTRY, wanted)
+                else:
+                    found += _found_many(blob.read(), wanted)
+        return sorted(found)
+
+    def people(self, db: sqlite3.Connection, after: int, last: int) -> set[bytes]:
+        """Who has a fact behind position `after`, up to and including `last` (by `key_of`)."""
+        low, high = after.to_bytes(8, "big"), last.to_bytes(8, "big")
+        found: set[bytes] = set()
+        for (entries,) in db.execute(self.sql["stretch"], {"after": after, "last": last}):
+            found.update(entry[:PERSON_BYTES] for entry in _entries(entries) if low < entry[PERSON_BYTES:] <= high)
+        return found
+
+    def rows(self, ask: Ask) -> Iterator[Row]:
+        """The trails of an organisation's people, in the order of the log."""
+        for (entries,) in ask.db.execute(self.sql["all"]):
+            positions = sorted(int.from_bytes(entry[PERSON_BYTES:], "big") for entry in _entries(entries))
+            for start in range(0, len(positions), READ_AT_ONCE):
+                yield from trail_rows(ask.log, positions[start : start + READ_AT_ONCE], ask.organisation)
+
+
+def trail_rows(log: Log, positions: list[int], organisation: str | None = None) -> Iterator[Row]:
+    """What stands at these positions, as the trail shows it."""
+    for record in log.at(positions):
+        fact = header_of(record.state)
+        if organisation is None or fact.organisation == organisation:
+            yield _row(record.position, fact)
+
+
+def _row(position: int, fact: Fact) -> Row:
+    row: Row = {"position": position}
+    for name in Trail.columns[1:]:
+        value = getattr(fact, name)
+        row[name] = list(value) if isinstance(value, tuple) else value
+    row["time"] = local(fact.time).isoformat()
+    row["recorded"] = None if fact.recorded is None else local(fact.recorded).isoformat()
+    return row
+
+
+def _entries(tile: bytes) -> list[bytes]:
+    return [tile[at : at + _ENTRY] for at in range(0, len(tile), _ENTRY)]
+
+
+def _found_few(blob: Any, count: int, wanted: list[bytes]) -> Iterator[int]:
+    """Bisect on disk, reading only what is compared."""
+
+    def person(index: int) -> bytes:
+        return bytes(blob[index * _ENTRY : index * _ENTRY + PERSON_BYTES])
+
+    for key in wanted:
+        at = bisect_left(range(count), key, key=person)
+        while at < count and person(at) == key:
+            yield int.from_bytes(blob[at * _ENTRY + PERSON_BYTES : (at + 1) * _ENTRY], "big")
+            at += 1
+
+
+def _found_many(entries: bytes, wanted: list[bytes]) -> Iterator[int]:
+    """One walk over a whole tile."""
+    people = set(wanted)
+    for at in range(0, len(entries), _ENTRY):
+        if entries[at : at + PERSON_BYTES] in people:
+            yield int.from_bytes(entries[at + PERSON_BYTES : at + _ENTRY], "big")

@@ -1,0 +1,205 @@
+"""What every event log promises, whichever database holds it; and the library's own cases against our recorder."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from eventsourcing.persistence import ApplicationRecorder
+from eventsourcing.sqlite import SQLiteDatastore
+from eventsourcing.tests.persistence import ApplicationRecorderTestCase, ProcessRecorderTestCase
+
+from ledger.decisions import Decisions, ErasureCase
+from ledger.domain.errors import BatchAlreadyRecorded, GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
+from ledger.evidence.tree import leaf_hash, root
+from ledger.sealing import leaf_of
+from ledger.store import Append, EventRow, QuarantineRow
+from ledger.store.sqlite import LedgerRecorder, SQLiteEventLog
+
+NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SQLiteEventLog]:
+    made = SQLiteEventLog(tmp_path / "log.db", create=True)
+    yield made
+    made.close()
+
+
+def row(place: int, event_id: str = "", source: str = "/s") -> EventRow:
+    state = b'{"n": %d}' % place
+    leaf = leaf_of("s", place + 1, "pdl.test.v1", state)
+    return EventRow(place + 1, "pdl.test.v1", state, leaf, source, event_id or f"e-{place}", b"c" * 16)
+
+
+def batch(first: int, count: int, **changes: Any) -> Append:
+    base = Append(
+        stream="s",
+        mark=first + count - 1,
+        generation=0,
+        recorded=NOW,
+        events=[row(first + index) for index in range(count)],
+        quarantined=[],
+        names=[],
+        tallies={("s", "recorded"): count},
+    )
+    return base._replace(**changes)
+
+
+def waiting(place: int) -> QuarantineRow:
+    return QuarantineRow(place, None, "schema", "why", "/s", "e", 5, b"m" * 16, b"n" * 12, b"sealed", "key")
+
+
+def order(log: SQLiteEventLog, case: str) -> None:
+    at = NOW.isoformat()
+    decisions = Decisions(log.recorder)
+    erasure = ErasureCase.order(
+        case, organisation="o", person="p", scopes=[["", "a/b", "k"]], kept=[], reason="request", approval="none", alone=True, at=at
+    )
+    decisions.save(erasure)
+    erasure.keys_destroyed(["k"], at)
+    decisions.save(erasure)
+
+
+def test_positions_have_no_gaps_over_facts_and_decisions(log: SQLiteEventLog) -> None:
+    assert log.append(batch(0, 3)) == 3
+    order(log, "case-1")
+    log.append(batch(3, 2, generation=1))
+    assert [record.position for record in log.read(0, 100)] == [1, 2, 3, 4, 5, 6, 7]
+    assert log.size() == log.tree_size() == 7
+
+
+def test_a_repeated_batch_is_refused_whole(log: SQLiteEventLog) -> None:
+    log.append(batch(0, 3))
+    with pytest.raises(BatchAlreadyRecorded):
+        log.append(batch(0, 3))
+    with pytest.raises(BatchAlreadyRecorded):
+        log.append(batch(1, 1, events=[row(9, "new")]))
+    assert log.size() == 3
+
+
+def test_an_event_id_is_recorded_once_whatever_its_offset(log: SQLiteEventLog) -> None:
+    log.append(batch(0, 3))
+    with pytest.raises(GenerationMoved):
+        log.append(batch(3, 1, events=[row(3, "e-1")]))
+    assert log.mark("s") == 2
+    assert log.size() == 3
+
+
+def test_an_empty_batch_moves_the_mark(log: SQLiteEventLog) -> None:
+    log.append(batch(0, 0, mark=7))
+    assert log.mark("s") == 7
+    assert log.size() == 0
+
+
+def test_a_batch_sealed_under_an_older_generation_rolls_back(log: SQLiteEventLog) -> None:
+    order(log, "case-1")
+    with pytest.raises(GenerationMoved):
+        log.append(batch(0, 2))
+    assert log.mark("s") is None
+    assert log.append(batch(0, 2, generation=log.generation())) == 4
+
+
+def test_the_generation_moves_once_with_each_destruction_and_has_a_time(log: SQLiteEventLog) -> None:
+    order(log, "case-1")
+    order(log, "case-2")
+    assert log.generation() == 2
+    assert log.generation_time(1) == NOW
+    assert log.generation_time(9) is None
+
+
+def test_known_events_are_found_by_source_and_id_together(log: SQLiteEventLog) -> None:
+    log.append(batch(0, 2))
+    known = log.known([("/s", "e-1"), ("/other", "e-1"), ("/s", "e-9")])
+    assert known.keys() == {("/s", "e-1")}
+    assert known["/s", "e-1"].position == 2
+
+
+def test_quarantine_and_events_commit_together(log: SQLiteEventLog) -> None:
+    log.append(batch(0, 2, quarantined=[waiting(1)]))
+    (found,) = log.quarantine()
+    assert (found.stream, found.place, found.reason, found.state) == ("s", 1, "schema", "waiting")
+    with pytest.raises(GenerationMoved):
+        log.append(batch(2, 1, generation=5, quarantined=[waiting(2)]))
+    assert len(log.quarantine()) == 1
+
+
+def test_the_tree_is_that_of_the_stored_records(log: SQLiteEventLog) -> None:
+    log.append(batch(0, 300))
+    order(log, "case-1")
+    log.append(batch(300, 700, generation=1))
+    hashes = [leaf_hash(leaf_of(*record[1:])) for record in log.read(0, 10_000)]
+    naive = hashes
+    while len(naive) > 1:
+        from hashlib import sha256
+
+        pairs = [naive[at : at + 2] for at in range(0, len(naive), 2)]
+        naive = [sha256(b"\x01" + pair[0] + pair[1]).digest() if len(pair) == 2 else pair[0] for pair in pairs]
+    assert root(len(hashes), log.tile) == naive[0]
+
+
+def test_what_became_of_inputs_is_counted_in_the_same_transaction(log: SQLiteEventLog) -> None:
+    log.append(batch(0, 3))
+    log.append(batch(3, 2))
+    state = log.sources()["s"]
+    assert state.tallies == {"recorded": 5}
+    assert state.mark == 4
+    assert state.last_heard == NOW.isoformat()
+
+
+def test_two_heads_of_one_size_are_never_both_kept(log: SQLiteEventLog) -> None:
+    assert log.add_checkpoint(3, "first", NOW) == "first"
+    assert log.add_checkpoint(3, "second", NOW) == "first"
+
+
+def test_a_log_is_not_begun_by_looking_at_it(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable):
+        SQLiteEventLog(tmp_path / "log.db", create=False)
+    assert not (tmp_path / "log.db").exists()
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "log.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(Unreadable, match=r"log\.db"):
+        SQLiteEventLog(tmp_path / "log.db", create=True)
+
+
+def test_a_database_that_is_no_log_is_named(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "log.db") as other:
+        other.execute("CREATE TABLE t (a)")
+    other.close()
+    with pytest.raises(WrongLedger):
+        SQLiteEventLog(tmp_path / "log.db", create=False)
+
+
+def test_a_read_only_log_says_so(tmp_path: Path, log: SQLiteEventLog) -> None:
+    with log._datastore.transaction(commit=False) as c:
+        c.execute("PRAGMA query_only = ON")
+        with pytest.raises(StoreUnavailable, match="written"), log._trouble():
+            c.execute("INSERT INTO meta VALUES ('a', 'b')")
+
+
+class TestLibraryProcessRecorder(ProcessRecorderTestCase):
+    """The library's own cases, on our recorder."""
+
+    def create_recorder(self) -> Any:
+        recorder = LedgerRecorder(SQLiteDatastore(str(Path(self.enterContext(TemporaryDirectory())) / "log.db")))
+        recorder.create_table()
+        return recorder
+
+
+class TestLibraryApplicationRecorder(ApplicationRecorderTestCase[Any]):
+    """The library's own cases, on our recorder."""
+
+    INITIAL_VERSION = 0
+
+    def create_recorder(self) -> ApplicationRecorder:
+        recorder = LedgerRecorder(SQLiteDatastore(str(Path(self.enterContext(TemporaryDirectory())) / "log.db")))
+        recorder.create_table()
+        return recorder
