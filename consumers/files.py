@@ -52,9 +52,9 @@ class Sink(Protocol):
 
 
 class Line(NamedTuple):
-    """A line of a file: its index, its bytes without the line's end (only the first, if it is too long), and its length."""
+    """A line of a file: its number from 0, its bytes without the line's end (only the first, if it is too long), and its length."""
 
-    index: int
+    number: int
     body: bytes
     size: int
 
@@ -105,15 +105,15 @@ def ingest(
 def _record(lines: list[Line], stream: str, mark: int | None, sink: Sink, advance: Callable[[Receipt | None, int], None]) -> None:
     size = sum(line.size for line in lines)
     filled = [line for line in lines if line.body.strip()]
-    fresh = [line for line in filled if mark is None or line.index > mark]
+    fresh = [line for line in filled if mark is None or line.number > mark]
     if len(fresh) < len(filled):
         advance(sink.repeated(stream, len(filled) - len(fresh)), 0)
     if not fresh:
         advance(None, size)
         return
-    inputs = [Input(place=line.index, body=line.body, size=line.size if line.cut else None) for line in fresh]
+    inputs = [Input(place=line.number, body=line.body, size=line.size if line.cut else None) for line in fresh]
     try:
-        advance(sink.record(inputs, stream, lines[-1].index), size)
+        advance(sink.record(inputs, stream, lines[-1].number), size)
     except BatchAlreadyRecorded:
         advance(sink.repeated(stream, len(fresh)), size)
 

@@ -22,6 +22,8 @@ from consumers.lock import only_writer
 from consumers.settings import Settings, read_settings
 from ledger.domain.errors import Unreadable
 from ledger.erasure import Erasures
+from ledger.evidence.note import Checkpoint, Signer
+from ledger.evidence.tree import root
 from ledger.keys import KeyStore
 from ledger.keys.sqlite import open_key_store
 from ledger.policy.model import Packs
@@ -30,6 +32,8 @@ from ledger.service import Input, Ledger, Receipt
 from ledger.store.sqlite import SQLiteEventLog
 
 DEFAULT_DATA: Final = "pdl-data"
+ORIGIN: Final = "personal-data-ledger"
+"""What the names of heads and verifier keys begin with; the ledger's id follows."""
 LOG: Final = "log.db"
 REGISTERS: Final = "registers.db"
 FIRST_USE: Final = (
@@ -87,6 +91,25 @@ class Wired:
         """Where inputs go."""
         return Sink(self.ledger, repeatable)
 
+    @property
+    def signer(self) -> Signer:
+        """Who signs the heads of this log."""
+        return Signer(f"{ORIGIN}/{self.log.ledger_id}", self.keys.signing_seed())
+
+    def tile(self, level: int, number: int) -> bytes:
+        """A hash tile of the evidence tree; empty where there is none yet."""
+        return self.log.tile(level, number) or b""
+
+    def checkpoint(self) -> str:
+        """The signed head of the log as it stands; the same for the same size, for ever."""
+        size = self.log.tree_size()
+        head = Checkpoint(f"{ORIGIN}/{self.log.ledger_id}", size, root(size, self.tile))
+        return self.log.add_checkpoint(size, self.signer.sign(str(head)), self.clock())
+
+    def register_marks(self) -> dict[str, dict[str, int]]:
+        """How far each register follows the log: its mark, and how many records it is behind."""
+        return {}
+
     def catch_up(self) -> None:
         """Let the registers follow the log."""
 
@@ -106,6 +129,7 @@ def open_ledger(
     `create` begins a ledger where there is none; `command` is what others are told while it lasts.
     Raises Unreadable where there is no ledger, WrongLedger where its parts do not belong together.
     """
+    os.umask(0o077)  # Whatever the ledger writes is for its own account.
     logging.getLogger("kafka").addHandler(logging.NullHandler())
     logging.getLogger("kafka").propagate = False
     data = data_directory(data)

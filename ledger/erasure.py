@@ -21,7 +21,7 @@ REASONS: Final = ("retention", "request", "withdrawal", "instruction", "unsolici
 """The grounds of the contract; any other text of an operator is sealed, since it may name the person."""
 
 Result = Literal["erased", "held", "nothing-held"]
-State = Literal["erased", "partly", "refused", "nothing-held"]
+State = Literal["erased", "partly", "refused", "nothing-held", "pending"]
 
 
 class Standing(NamedTuple):
@@ -150,22 +150,29 @@ class Erasures:
                 at=at,
             )
         )
-        self.carry_on(case)
-        return Outcome(case, planned.state, planned.datasets)
+        return Outcome(case, planned.state if self.carry_on(case) else "pending", planned.datasets)
 
-    def carry_on(self, case: str) -> None:
-        """Take a case from wherever it stands to its end; every step may be repeated."""
+    def carry_on(self, case: str) -> bool:
+        """Take a case from wherever it stands to its end; every step may be repeated.
+
+        False while a reader of the key database still holds an older state of it: use has stopped, but bytes of
+        wrapped keys may remain in its write-ahead file. The case stays open, and `resume` closes it.
+        """
         erasure = self._decisions.case(case)
         if not erasure.destroyed:
             generation = self._log.generation() + 1
             scopes = [Scope(erasure.organisation, client, erasure.person, dataset) for client, dataset, _ in erasure.scopes]
-            self._keys.destroy(scopes, case=case, generation=generation)
-            erasure.keys_destroyed([key for _, _, key in erasure.scopes], self._clock().isoformat())
+            destroyed = self._keys.destroy(scopes, case=case, generation=generation)
+            erasure.keys_destroyed(destroyed.key_ids, self._clock().isoformat())
             self._decisions.save(erasure)
             self._keys.forget(generation)
-        if not erasure.closed:
-            erasure.close(self._clock().isoformat())
-            self._decisions.save(erasure)
+        if erasure.closed:
+            return True
+        if self._keys.settle():
+            return False
+        erasure.close(self._clock().isoformat())
+        self._decisions.save(erasure)
+        return True
 
     def open_cases(self) -> list[str]:
         """Cases that were ordered and not closed: a crash came between."""

@@ -12,16 +12,15 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from msgspec import Struct
 
-from ledger.domain.envelope import Envelope
+from ledger.domain.envelope import Envelope, Read
 from ledger.domain.errors import Tampered
-from ledger.domain.events import BY_WIRE, Event
+from ledger.domain.events import BY_WIRE
 from ledger.domain.facts import Fact, FactBuilder, values_of
 from ledger.keys import Erased, Key, KeyStore, Scope
 from ledger.policy.model import Pack
@@ -50,7 +49,7 @@ class Record(NamedTuple):
     state: bytes
 
 
-class Section(Struct, frozen=True, array_like=True):
+class Section(Struct, frozen=True, array_like=True, gc=False):
     """Where one sealed part belongs: dataset, key id (commitment, hex) and nonce (12 bytes, hex)."""
 
     dataset: str
@@ -58,7 +57,7 @@ class Section(Struct, frozen=True, array_like=True):
     nonce: str
 
 
-class Header(Fact, frozen=True, kw_only=True, omit_defaults=True):
+class Header(Fact, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The clear part of a stored record: the fact, and what opening its sections needs.
 
     `salt` (16 random bytes, hex) keeps the leaf hash from being guessed once the record is cut down to it;
@@ -115,13 +114,8 @@ def leaf_of(stream: str, version: int, topic: str, state: bytes) -> bytes:
     """The evidence leaf as text: where the record stands, its header, the SHA-256 of each ciphertext."""
     if not state.startswith(MAGIC):
         return b"pdl/1 %b %d %b\n%b\n" % (stream.encode(), version, topic.encode(), state)
-    hashes = [hashlib.sha256(sealed).digest() for sealed in ciphertexts(state)]
-    return _leaf(stream, version, topic, header_bytes(state), hashes)
-
-
-def _leaf(stream: str, version: int, topic: str, header: bytes, hashes: Sequence[bytes]) -> bytes:
-    lines = b"".join([binascii.b2a_base64(digest) for digest in hashes])
-    return b"pdl/1 %b %d %b\n%b\n%b" % (stream.encode(), version, topic.encode(), header, lines)
+    lines = b"".join([binascii.b2a_base64(hashlib.sha256(sealed).digest()) for sealed in ciphertexts(state)])
+    return b"pdl/1 %b %d %b\n%b\n%b" % (stream.encode(), version, topic.encode(), header_bytes(state), lines)
 
 
 def open_section(key: Key, section: Section, sealed: bytes, header: bytes) -> bytes:
@@ -219,19 +213,11 @@ class Draft(NamedTuple):
     """
 
     envelope: Envelope
-    desk: SealingDesk
-    parts: tuple[tuple[Scope, bytes], ...]
+    header: dict[str, Any]
     content: bytes
+    parts: tuple[tuple[Scope, bytes], ...]
     recognised_by: Scope | None
     dropped: tuple[str, ...]
-
-
-class Sealed(NamedTuple):
-    """A finished record: its state for the store, its leaf for the tree, its header for whoever is next."""
-
-    state: bytes
-    leaf: bytes
-    header: Header
 
 
 class SealingDesk:
@@ -240,41 +226,34 @@ class SealingDesk:
     def __init__(self, pack: Pack, keys: KeyStore) -> None:
         self.pack = pack
         self.ids = VeiledIds(pack, keys)
-        self._builder = FactBuilder(self.ids, Header)
+        self._organisation = pack.organisation
+        self._builder = FactBuilder(self.ids, wire=True)
         self._clients = self.ids.space("client")
         self._places: dict[tuple[str, str | None], _Places] = {}
 
-    def draft(self, envelope: Envelope) -> Draft:
-        """Split an event into what is sealed under which key; people must have been resolved before."""
-        data = envelope.data
-        values = values_of(data)
-        own = data if getattr(data, "values", None) is None else msgspec.structs.replace(data, values=None)
-        own_json = _encode(own)
-        client = "" if data.client is None else self._clients[data.client]
-        person = self._person(data)
-        content = b"%b %b %b" % (envelope.WIRE.encode(), _encode(envelope.time), own_json)
-        parts: list[tuple[Scope, bytes]] = []
-        dropped: tuple[str, ...] = ()
-        own_scope: Scope | None = None
-        if person is not None and not self._prohibited(data):
-            own_scope = Scope(data.organisation, client, person, IDENTITY)
-            parts.append((own_scope, own_json))
-        elif getattr(data, "subject", None) is None:
-            own_scope = Scope(data.organisation, "", "", ORGANISATION)
-            parts.append((own_scope, own_json))
-        if values:
-            content += _encode(values)
-            if person is not None:
-                kept, dropped = self._by_dataset(data, values)
-                parts += [(Scope(data.organisation, client, person, place), plain) for place, plain in kept]
-        return Draft(envelope, self, tuple(parts), content, own_scope, dropped)
-
-    def _prohibited(self, data: Any) -> bool:
-        return self.pack.prohibits_identifier(data.activity or "", data.subject.scheme, data.subject.class_)
-
-    def _person(self, data: Event) -> str | None:
+    def draft(self, event: Read) -> Draft:
+        """Split an event into what is sealed under which key; its people must have been resolved before."""
+        envelope, content = event
+        data: Any = envelope.data
+        header = self._builder.fields(envelope)
         subject = getattr(data, "subject", None)
-        return None if subject is None else self.ids.people[(data.organisation, subject.scheme, subject.value)]
+        values = values_of(data)
+        own = content if not values else _encode(msgspec.structs.replace(envelope, data=msgspec.structs.replace(data, values=None)))
+        if subject is None:
+            scope = Scope(self._organisation, "", "", ORGANISATION)
+            return Draft(envelope, header, content, ((scope, own),), scope, ())
+        person = self.ids.people[(self._organisation, subject.scheme, subject.value)]
+        if person is None:
+            return Draft(envelope, header, content, (), None, ())
+        client = "" if data.client is None else self._clients[data.client]
+        scope = Scope(self._organisation, client, person, IDENTITY)
+        prohibited = self.pack.prohibits_identifier(data.activity or "", subject.scheme, subject.class_)
+        parts: tuple[tuple[Scope, bytes], ...] = () if prohibited else ((scope, own),)
+        dropped: tuple[str, ...] = ()
+        if values:
+            kept, dropped = self._by_dataset(data, values)
+            parts += tuple([(Scope(self._organisation, client, person, place), plain) for place, plain in kept])
+        return Draft(envelope, header, content, parts, None if prohibited else scope, dropped)
 
     def _by_dataset(self, data: Any, values: Mapping[str, Any]) -> tuple[list[tuple[str, bytes]], tuple[str, ...]]:
         key = (data.activity, data.subject.class_)
@@ -293,37 +272,40 @@ class SealingDesk:
         shown = self.ids.space("category")
         return kept, tuple(shown[category] for category in values if places[category] is None)
 
-    def seal(
-        self, draft: Draft, keys: Mapping[Scope, Key | Erased], *, stream: str, version: int, recorded: datetime, chance: Chance
-    ) -> Sealed:
-        """Turn a draft into a record at one place of a stream; erased datasets are named, their values left out."""
-        live: list[tuple[Key, bytes, bytes]] = []
-        sections: list[Section] = []
-        erased: list[str] = []
-        for scope, plain in draft.parts:
+    def seal(self, draft: Draft, keys: Mapping[Scope, Key | Erased], where: Place, chance: Chance) -> tuple[bytes, bytes]:
+        """Turn a draft into the state of a record and its leaf hash; erased datasets are named, their values left out."""
+        envelope, header, _, parts, _, dropped = draft
+        live: list[tuple[Key, str, bytes]] = []
+        header["recorded"], header["salt"] = where.recorded, chance.take(16)
+        sections = []
+        for scope, plain in parts:
             key = keys[scope]
             if isinstance(key, Erased):
-                erased.append(scope.dataset)
+                header.setdefault("erased", []).append(scope.dataset)
                 continue
             nonce = chance.take(12)
-            sections.append(Section(scope.dataset, key.id, nonce))
-            live.append((key, bytes.fromhex(nonce), plain))
-        header = self._builder.build(
-            draft.envelope,
-            recorded=recorded,
-            salt=chance.take(16),
-            sections=tuple(sections),
-            dropped=draft.dropped,
-            erased=tuple(erased),
-        )
+            sections.append((scope.dataset, key.id, nonce))
+            live.append((key, nonce, plain))
+        if sections:
+            header["sections"] = sections
+        if dropped:
+            header["dropped"] = dropped
         clear = _encode(header)
         pieces = [MAGIC, _length.pack(len(clear)), clear]
-        hashes = []
-        for key, nonce_bytes, plain in live:
-            sealed = key.aead.encrypt(nonce_bytes, plain, clear)
+        leaf = [b"\x00pdl/1 ", where.stream, b" %d " % where.version, envelope.WIRE.encode(), b"\n", clear, b"\n"]
+        for key, nonce, plain in live:
+            sealed = key.aead.encrypt(bytes.fromhex(nonce), plain, clear)
             pieces += (_length.pack(len(sealed)), sealed)
-            hashes.append(hashlib.sha256(sealed).digest())
-        return Sealed(b"".join(pieces), _leaf(stream, version, header.type, clear, hashes), header)
+            leaf.append(binascii.b2a_base64(hashlib.sha256(sealed).digest()))
+        return b"".join(pieces), hashlib.sha256(b"".join(leaf)).digest()
+
+
+class Place(NamedTuple):
+    """Where and when a record is written: its stream (bytes), its version there, the time of recording (RFC 3339, UTC)."""
+
+    stream: bytes
+    version: int
+    recorded: str
 
 
 class Chance:

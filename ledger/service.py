@@ -5,21 +5,22 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
+import msgspec
 import orjson
+from cryptography.exceptions import InvalidTag
 
 from ledger.decisions import DESTROYED
-from ledger.domain.envelope import Envelope, Headers, Reason, Unrecordable, canonical, decode
-from ledger.domain.errors import GenerationMoved
+from ledger.domain.envelope import Envelope, Headers, Read, Reason, Unrecordable, read
+from ledger.domain.errors import GenerationMoved, KeyMissing, Tampered, Tampered
 from ledger.domain.events import ConsentGiven, DataCollected
 from ledger.domain.facts import shown
 from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope
 from ledger.policy.model import Pack
-from ledger.sealing import ORGANISATION, TOKEN_MARK, Chance, Draft, SealingDesk
-from ledger.store import Append, EventLog, EventRow, Known, NameRow, QuarantineRow
+from ledger.sealing import ORGANISATION, TOKEN_MARK, Chance, Draft, Place, SealingDesk
+from ledger.store import Append, EventLog, EventRow, Known, NameRow, Quarantined, QuarantineRow
 
 QUARANTINE_SCOPE: Final = Scope("", "", "", "quarantine")
 BATCH_INPUTS: Final = 2_000
@@ -62,7 +63,11 @@ class Receipt(NamedTuple):
 
 class _Event(NamedTuple):
     given: Input
-    envelope: Envelope
+    read: Read
+
+    @property
+    def envelope(self) -> Envelope:
+        return self.read.envelope
 
 
 class _Refused(NamedTuple):
@@ -112,47 +117,44 @@ class Ledger:
         events: list[_Event] = []
         refused: list[_Refused] = []
         for given in inputs:
-            found = _too_large(given) or decode(given.body, given.headers)
+            found = _too_large(given) or read(given.body, given.headers)
             if isinstance(found, Unrecordable):
                 refused.append(_Refused(given, found))
-            elif found.data.organisation not in self.packs:
+            elif found.envelope.data.organisation not in self.packs:
                 detail = "no policy pack of this ledger is for this organisation; see `pdl policy show`."
-                refused.append(_Refused(given, _why("unknown-organisation", detail, found)))
+                refused.append(_Refused(given, _why("unknown-organisation", detail, found.envelope)))
             else:
                 events.append(_Event(given, found))
         return events, refused
 
     def _sifted(self, events: list[_Event], refused: list[_Refused]) -> _Sifted:
         """Tell new events from repeats and conflicts: against the batch itself, then against the log."""
-        first: dict[tuple[str, str], Envelope] = {}
-        fresh: list[_Event] = []
+        first: dict[tuple[str, str], _Event] = {}
         refused = list(refused)
         repeated = 0
         for event in events:
-            envelope = event.envelope
-            name = (envelope.source, envelope.id)
-            if name not in first:
-                first[name] = envelope
-                fresh.append(event)
-            elif canonical(first[name]) == canonical(envelope):
+            envelope = event.read.envelope
+            same = first.setdefault((envelope.source, envelope.id), event)
+            if same is event:
+                continue
+            if same.read.canonical == event.read.canonical:
                 repeated += 1
             else:
                 refused.append(_conflict(event))
         known = self.log.known(list(first))
-        if not known:
-            return _Sifted(fresh, repeated, refused)
-        again = [event for event in fresh if (event.envelope.source, event.envelope.id) in known]
-        fresh = [event for event in fresh if (event.envelope.source, event.envelope.id) not in known]
-        for event, same in zip(again, self._same_content(again, known), strict=True):
-            if same:
+        again = [first.pop(name) for name in known]
+        for event, same_content in zip(again, self._same_content(again, known), strict=True):
+            if same_content:
                 repeated += 1
             else:
                 refused.append(_conflict(event))
-        return _Sifted(fresh, repeated, refused)
+        return _Sifted(list(first.values()), repeated, refused)
 
     def _same_content(self, again: list[_Event], known: Mapping[tuple[str, str], Known]) -> list[bool]:
         """Whether events with a known id say what was recorded; once the key is gone, the id alone decides."""
-        drafts = self._drafts([event.envelope for event in again], create=False)
+        if not again:
+            return []
+        drafts = self._drafts([event.read for event in again], create=False)
         keys = self._existing({draft.recognised_by for draft in drafts if draft.recognised_by is not None})
         same = []
         for draft in drafts:
@@ -177,36 +179,63 @@ class Ledger:
             self._desks[organisation] = SealingDesk(self.packs[organisation], self.keys)
         return self._desks[organisation]
 
-    def _drafts(self, envelopes: Sequence[Envelope], *, create: bool) -> list[Draft]:
+    def _drafts(self, events: Sequence[Read], *, create: bool) -> list[Draft]:
         """Resolve the people of a batch and split each event into what is sealed under which key."""
-        named = [(envelope, _identifiers(envelope)) for envelope in envelopes]
-        secret = {name for envelope, names in named if names and self._prohibited(envelope) for name in names[:1]}
-        wanted = list(dict.fromkeys(name for _, names in named for name in names if name not in secret))
+        named = [(event, _identifiers(event.envelope)) for event in events]
+        secret = {names[0] for event, names in named if names and self._prohibited(event.envelope)}
+        wanted = {name for _, names in named for name in names} - secret
         found = self.keys.resolve(wanted, create=wanted if create else ())
         fences = {name: person for name, person in found.items() if isinstance(person, Fence)}
-        back = {name for envelope, names in named for name in names if name in fences and self._returns(envelope, fences[name])}
+        back = {name for event, names in named for name in names if self._returns(event.envelope, fences[name])} if fences else set()
         fences |= self.keys.returned(wanted)
-        people = {name: person if isinstance(person, str) else None for name, person in found.items()}
+        people: dict[Any, str | None] = {name: person if isinstance(person, str) else None for name, person in found.items()}
         people |= self.keys.readmit(back) if back and create else {}
         people |= {name: secrets.token_hex(16) for name in secret}
-        for organisation in {envelope.data.organisation for envelope in envelopes}:
-            self._desk(organisation).ids.people = cast("dict[tuple[str, str, str], str | None]", people)
-        return [self._draft(envelope, [name for name in names if name in fences] if fences else [], fences) for envelope, names in named]
+        for organisation in {event.envelope.data.organisation for event in events}:
+            self._desk(organisation).ids.people = people
+        if fences:
+            return [self._draft(event, [name for name in names if name in fences], fences) for event, names in named]
+        desks = self._desks
+        return [desks[event.envelope.data.organisation].draft(event) for event in events]
 
-    def _draft(self, envelope: Envelope, fenced: list[Identifier], fences: Mapping[Identifier, Fence]) -> Draft:
+    def _draft(self, event: Read, fenced: list[Identifier], fences: Mapping[Identifier, Fence]) -> Draft:
         """Draft one event; to an earlier fact a person behind a fence does not exist, whoever came back later."""
-        desk = self._desk(envelope.data.organisation)
-        absent = [name for name in fenced if not self._after(envelope, fences[name])]
-        with ExitStack() as undo:
-            for name in absent:
-                undo.callback(desk.ids.people.__setitem__, name, desk.ids.people[name])
-                desk.ids.people[name] = None
-            return desk.draft(envelope)
+        desk = self._desk(event.envelope.data.organisation)
+        people = desk.ids.people
+        desk.ids.people = people | {name: None for name in fenced if not self._after(event.envelope, fences[name])}
+        try:
+            return desk.draft(event)
+        finally:
+            desk.ids.people = people
 
     def repeated(self, stream: str, count: int) -> Receipt:
         """Count inputs of a stream that its mark shows to be recorded already."""
         self.log.tally({(stream, "duplicate"): count}, self._clock())
         return Receipt(0, count, 0, (), {}, self.log.size())
+
+    def quarantined_input(self, row: Quarantined) -> Input:
+        """An input as it came, from the quarantine: personal, whoever asks answers for it."""
+        key = self.keys.open({row.key})[row.key]
+        if isinstance(key, Erased):
+            raise KeyMissing(f"the key of quarantine number {row.number} was destroyed")
+        try:
+            message = key.aead.decrypt(row.nonce, row.sealed, quarantine_aad(row.stream, row.place))
+        except InvalidTag as error:
+            raise Tampered(f"quarantine number {row.number} does not open with its key; run `pdl verify`") from error
+        headers, body = msgspec.msgpack.decode(message, type=tuple[list[tuple[str, bytes]], bytes])
+        return Input(row.place, body, headers, row.size, row.topic)
+
+    def retry(self, row: Quarantined, stream: str) -> Literal["recorded", "duplicate", "waiting"]:
+        """Try once more to record what waits in the quarantine; what still cannot be recorded goes on waiting."""
+        given = self.quarantined_input(row)
+        events, refused = self._decoded([given])
+        if refused or self._sifted(events, []).refused:
+            return "waiting"
+        receipt = self.record([given], stream, given.place, released=[row.number])
+        if receipt.recorded:
+            return "recorded"
+        self.log.settle_quarantine(row.number, "duplicate")
+        return "duplicate"
 
     def _after(self, envelope: Envelope, fence: Fence) -> bool:
         if fence.generation not in self._fenced_at:
@@ -231,17 +260,16 @@ class Ledger:
         self, sifted: _Sifted, stream: str, mark: int, generation: int, *, repeatable: bool, released: Sequence[int]
     ) -> Receipt:
         recorded = self._clock()
-        drafts = self._drafts([event.envelope for event in sifted.fresh], create=True)
+        drafts = self._drafts([event.read for event in sifted.fresh], create=True)
         keys = self._keys_for(drafts)
         chance = Chance(60 * len(drafts) + 64)
+        stream_bytes, written = stream.encode(), recorded.isoformat()
         rows = []
         for event, draft in zip(sifted.fresh, drafts, strict=True):
-            version = event.given.place + 1
-            sealed = draft.desk.seal(draft, keys, stream=stream, version=version, recorded=recorded, chance=chance)
-            envelope = event.envelope
-            rows.append(
-                EventRow(version, envelope.WIRE, sealed.state, sealed.leaf, envelope.source, envelope.id, _content(draft, keys))
-            )
+            envelope, version = draft.envelope, event.given.place + 1
+            desk = self._desks[envelope.data.organisation]
+            state, leaf = desk.seal(draft, keys, Place(stream_bytes, version, written), chance)
+            rows.append(EventRow(version, envelope.WIRE, state, leaf, envelope.source, envelope.id, _content(draft, keys)))
         waiting, repeated = self._quarantine(sifted.refused, stream, repeatable=repeatable)
         implausible = self._implausible(sifted.fresh, recorded)
         position = self.log.append(
@@ -293,7 +321,7 @@ class Ledger:
         key = self.keys.obtain({QUARANTINE_SCOPE})[QUARANTINE_SCOPE]
         if isinstance(key, Erased):
             raise TypeError("the quarantine key cannot be destroyed")
-        contents = [key.mac(one.given.body) for one in refused]
+        contents = [key.mac(b"".join([*(value for _, value in one.given.headers), one.given.body])) for one in refused]
         before = self.log.quarantined_before(contents) if repeatable else frozenset()
         rows = []
         chance = Chance(12 * len(refused))
@@ -302,7 +330,7 @@ class Ledger:
                 continue
             given, why = one.given, one.why
             nonce = bytes.fromhex(chance.take(12))
-            sealed = key.aead.encrypt(nonce, given.body, quarantine_aad(stream, given.place))
+            sealed = key.aead.encrypt(nonce, _packed(given), quarantine_aad(stream, given.place))
             size = given.size or len(given.body)
             rows.append(
                 (
@@ -343,6 +371,11 @@ class Ledger:
             for event in fresh
             if event.envelope.time > tomorrow or event.envelope.time.year < _LONG_AGO
         )
+
+
+def _packed(given: Input) -> bytes:
+    """An input as it is sealed in the quarantine: its headers and its bytes, as MessagePack."""
+    return msgspec.msgpack.encode((list(given.headers), given.body))
 
 
 def quarantine_aad(stream: str, place: int) -> bytes:

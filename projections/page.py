@@ -103,6 +103,7 @@ class Detail(Line, gc=False, kw_only=True):
     announced_at: str | None = None
     instruction: str | None = None
     parameters: dict[str, Any] | None = None
+    parts: tuple[str, ...] = ()
     control: str | None = None
     found: int | None = None
     handled: int | None = None

@@ -17,7 +17,7 @@ from typing import Final
 
 import click
 
-from ledger.domain.errors import Busy, ErasureRefused, KeyMissing, LedgerError, StoreUnavailable, Tampered
+from ledger.domain.errors import Busy, ErasureRefused, LedgerError, ProofRefused, StoreUnavailable, Tampered
 
 DONE: Final = 0
 NO: Final = 1
@@ -159,7 +159,7 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 def status_of(error: LedgerError) -> int:
     """The exit status that an error of the ledger stands for."""
-    if isinstance(error, ErasureRefused | Tampered | KeyMissing):
+    if isinstance(error, ErasureRefused | ProofRefused | Tampered):
         return NO
     return UNAVAILABLE if isinstance(error, Busy | StoreUnavailable) else WRONG_USE
 

@@ -11,10 +11,10 @@ from types import FrameType
 import click
 
 from consumers.cli import UNAVAILABLE, WRONG_USE
-from consumers.cli.options import data_option, format_option
+from consumers.cli.options import data_option, format_option, opened
 from consumers.cli.progress import Bar, Counts, bar
 from consumers.cli.render import one
-from consumers.wiring import Wired, open_ledger
+from consumers.wiring import Wired
 from ledger.domain.errors import Unreadable
 from ledger.service import Receipt
 
@@ -80,7 +80,7 @@ def ingest(files: tuple[str, ...], form: str) -> int:
     from consumers.files import ingest as read  # noqa: PLC0415 -- only this command needs it
 
     unreadable = 0
-    with open_ledger(write=True, create=True, command="ingest") as wired, bar("recording") as shown, _stop_gently() as stop:
+    with opened(write=True, create=True) as wired, bar("recording") as shown, _stop_gently() as stop:
         feed = _Feed(wired, shown)
         for name in files:
             try:
@@ -115,7 +115,7 @@ def consume(bootstrap_servers: str, topics: tuple[str, ...], group: str | None, 
     """
     from consumers.kafka.consume import Consumption, Plan  # noqa: PLC0415 -- the Kafka client costs 100 ms
 
-    with open_ledger(write=True, create=True, command="consume") as wired, bar("consuming") as shown, _stop_gently() as stop:
+    with opened(write=True, create=True) as wired, bar("consuming") as shown, _stop_gently() as stop:
         feed = _Feed(wired, shown)
         servers = tuple(part.strip() for part in bootstrap_servers.split(",") if part.strip())
         plan = Plan(servers, tuple(dict.fromkeys(topics)), group or wired.settings.kafka_group, until_end)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from ledger.domain.calendar import AMSTERDAM
 
+if TYPE_CHECKING:
+    from consumers.wiring import Wired
+
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS: Final = ("table", "json", "csv")
 
 
-class MomentType(click.ParamType):
+class MomentType(click.ParamType[datetime.datetime]):
     """An RFC 3339 time, or a date: the end of that day in Amsterdam, so that the day itself counts."""
 
     name = "time"
@@ -54,6 +58,14 @@ def data_option(command: F) -> F:
 def _keep(ctx: click.Context, _: click.Parameter, data: Path | None) -> None:
     if data is not None:
         ctx.find_root().obj = data
+
+
+def opened(*, write: bool, create: bool = False) -> AbstractContextManager[Wired]:
+    """The ledger that the command in hand is about."""
+    from consumers.wiring import open_ledger  # noqa: PLC0415 -- `pdl judge` needs none of it
+
+    context = click.get_current_context()
+    return open_ledger(context.find_root().obj, write=write, create=create, command=context.info_name or "pdl")
 
 
 def format_option(command: F) -> F:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import click
 import msgspec
+
+from ledger.domain.calendar import local
 
 Row = Mapping[str, Any]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 _COLUMN_WIDTH: Final = 11
 _WIDTH_WITHOUT_TERMINAL: Final = 140
 _CELL_MAX: Final = 240
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?([+-]\d\d:\d\d|Z)")
 _to_json: Final = msgspec.json.Encoder(order=None).encode
 
 
@@ -26,12 +31,12 @@ def echo_json(thing: Any) -> None:
 
 
 def rows(found: Iterable[Row], form: str, *, nothing: str = "Nothing.", columns: Sequence[str] = ()) -> None:
-    """Print rows as asked; `columns` come first, `nothing` is what a table says when there are none."""
+    """Print rows as asked; a table has only `columns`, if any are given, and says `nothing` when there are none."""
     if form == "json":
         for row in found:
             echo_json(row)
     elif form == "csv":
-        _csv(list(found), columns)
+        _csv(list(found))
     else:
         table(list(found), nothing=nothing, columns=columns)
 
@@ -41,7 +46,7 @@ def one(thing: Row, form: str) -> None:
     if form == "json":
         echo_json(thing)
     elif form == "csv":
-        _csv([{"name": name, "value": value} for name, value in _flat(thing)], ())
+        _csv([{"name": name, "value": value} for name, value in _flat(thing)])
     else:
         pairs(thing)
 
@@ -75,7 +80,7 @@ def table(found: Sequence[Row], *, nothing: str = "Nothing.", columns: Sequence[
     if not found:
         click.echo(nothing)
         return
-    shown = [name for name in _names(found, columns) if any(plain(row.get(name)) for row in found)]
+    shown = [name for name in columns or _names(found) if any(plain(row.get(name)) for row in found)]
     width = _width()
     if len(shown) * _COLUMN_WIDTH > width:
         _cards(found, shown, title)
@@ -93,7 +98,10 @@ def table(found: Sequence[Row], *, nothing: str = "Nothing.", columns: Sequence[
 
 
 def _cell(value: Any) -> str:
-    text = "".join(ch if ch.isprintable() else " " for ch in plain(value))
+    text = plain(value)
+    if _MOMENT.fullmatch(text):
+        return local(datetime.fromisoformat(text)).strftime("%Y-%m-%d %H:%M")
+    text = "".join(ch if ch.isprintable() else " " for ch in text)
     return text if len(text) <= _CELL_MAX else f"{text[: _CELL_MAX - 1]}…"
 
 
@@ -110,15 +118,12 @@ def _width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
 
 
-def _names(found: Iterable[Row], columns: Sequence[str]) -> list[str]:
-    names = dict.fromkeys(columns)
-    for row in found:
-        names.update(dict.fromkeys(row))
-    return list(names)
+def _names(found: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in found for name in row))
 
 
-def _csv(found: Sequence[Row], columns: Sequence[str]) -> None:
-    names = _names(found, columns)
+def _csv(found: Sequence[Row]) -> None:
+    names = _names(found)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(names)

@@ -1,7 +1,7 @@
 """Invented people: names, addresses and numbers put together from lists, never taken from anyone.
 
 A pattern such as "{given} {surname}" is filled from the lists and patterns of people.toml; `#` stands for a
-digit, `@` for a hexadecimal digit. A *stable* attribute stays the same for one person, a *fresh* one is new
+digit, `%` for a hexadecimal digit. A *stable* attribute stays the same for one person, a *fresh* one is new
 every time it is asked for.
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
-_SLOT: Final = re.compile(r"\{([a-z0-9_:-]+)\}|(#+)|(@+)")
+_SLOT: Final = re.compile(r"\{([a-z0-9_:-]+)\}|(#+)|(%+)")
 
 
 class PeopleFile(Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,14 +20,14 @@ from consumers.demo.people import PeopleFile, Person
 from consumers.demo.script import NEVER, START, Line, Script, Service, Story, gone_wrong, people_file, scripts
 from consumers.demo.times import DAY, Wait, at_hour, day_of, later, local_day, midnight, on_day_of_month, text_of, wait
 
-PEOPLE: Final = 2_400
+PEOPLE: Final = 2_500
 SEED: Final = 20_260_101
 _LOOK_BACK: Final = 10 * 366 * DAY
 _LATE_MAX: Final = 9 * DAY
 _BROKEN_ONE_IN: Final = 700
 _LARGE_AT_MOST: Final = 2
 _REPEATED_ONE_IN: Final = 350
-_CONFLICTING_ONE_IN: Final = 9_000
+_CONFLICTING_ONE_IN: Final = 6_000
 _REPORTS_AFTER: Final = 2 * DAY
 _USED: Final = '"type":"pdl.data.used.v1"'
 
@@ -317,7 +317,7 @@ class _Telling:
         text = sent.text
         if sent.wire == "report":
             text = text.replace('"%counts%"', self._counted(service, sent.at))
-        elif service.reports and sent.at >= self._from:
+        if service.reports and sent.at >= self._from:
             month = day_of(local_day(sent.at))
             self._counts[service.source, month.year * 12 + month.month][_wire(text)] += 1
         if service.counted:

@@ -140,7 +140,8 @@ class _Assigned(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka
         with contextlib.suppress(Empty):
             while True:
                 found.add(self._fresh.get_nowait())
-        return found & self._consumer.assignment()
+        assigned: set[TopicPartition] = self._consumer.assignment()
+        return found & assigned
 
 
 class Consumption:
@@ -311,7 +312,7 @@ class Consumption:
 
     def _hold(self) -> set[TopicPartition]:
         """Pause what is being read and show the group that we live; returns what was paused here."""
-        reading = self._consumer.assignment() - self._consumer.paused()
+        reading: set[TopicPartition] = self._consumer.assignment() - self._consumer.paused()
         self._consumer.pause(*reading)
         self._consumer.poll(timeout_ms=0)
         return reading

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Final, Literal, cast, get_type_hints
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, cast, get_type_hints
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -20,8 +20,9 @@ from ledger.domain.events import BY_WIRE, EVENT_TYPES, Date, Event
 
 BODY_BYTES_MAX: Final = 1_048_576
 """Kafka's own default for one record; a larger one is quarantined as too-large."""
-EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
-LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST_YEAR: Final = 1900
+LATEST_YEAR: Final = 2200
+"""Times outside these years are refused: no term of a statement can be calculated from them."""
 
 Reason = Literal[
     "undecodable",
@@ -43,7 +44,7 @@ _Id = Annotated[str, Meta(min_length=1, max_length=500)]
 SEALED_CONTENT: Final = "application/vnd.pdl.sealed"
 
 
-class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A CloudEvent whose `data` is a typed event; extension attributes beside these are ignored."""
 
     WIRE: ClassVar[str] = ""
@@ -85,6 +86,7 @@ def _typed(event: type[Event]) -> type[Envelope]:
         frozen=True,
         kw_only=True,
         omit_defaults=True,
+        gc=False,
         namespace={"WIRE": event.WIRE},
     )
     return cast("type[Envelope]", made)
@@ -111,31 +113,47 @@ def canonical(envelope: Envelope) -> bytes:
     return _encode(envelope)
 
 
+class Read(NamedTuple):
+    """An event and its canonical form: its content as bytes that do not depend on key order or white space."""
+
+    envelope: Envelope
+    canonical: bytes
+
+
 def decode(body: bytes, headers: Headers = ()) -> Envelope | Unrecordable:
     """Read one message; never raises for what a producer sends."""
+    found = read(body, headers)
+    return found if isinstance(found, Unrecordable) else found.envelope
+
+
+def read(body: bytes, headers: Headers = ()) -> Read | Unrecordable:
+    """Read one message and keep its canonical form, which the reading needs anyway."""
     if headers and any(name == "ce_type" for name, _ in headers):
         return _binary(body, headers)
     try:
         envelope = _fast.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _careful(body)
-    if len(body) > BODY_BYTES_MAX or _may_hide_something(body, envelope):
-        return _careful(body)
-    return envelope
+        return _carefully(body)
+    canonical = _encode(envelope)
+    # Each JSON key brings one colon. A message with as many colons as its canonical form therefore repeats none,
+    # unless a colon is written as an escape; so any backslash takes the careful path too.
+    if b"\\" in body or body.count(b":") != canonical.count(b":") or len(body) > BODY_BYTES_MAX or _beyond(envelope):
+        return _carefully(body)
+    return Read(envelope, canonical)
 
 
-def _may_hide_something(body: bytes, envelope: Envelope) -> bool:
-    """Whether keys may be repeated, control characters stand in a name, or a rule beyond the types is broken.
+def _carefully(body: bytes) -> Read | Unrecordable:
+    found = _careful(body)
+    return found if isinstance(found, Unrecordable) else Read(found, _encode(found))
 
-    Each JSON key brings one colon. A message with as many colons as its canonical form therefore repeats none,
-    unless a colon is written as an escape; so any backslash takes the careful path too.
-    """
+
+def _beyond(envelope: Envelope) -> bool:
+    """Whether anything calls for the careful path that types alone do not tell."""
+    content = envelope.datacontenttype
     return (
-        b"\\" in body
+        not EARLIEST_YEAR <= envelope.time.year < LATEST_YEAR
+        or (content is not None and content != "application/json" and content.startswith(SEALED_CONTENT))
         or bool(envelope.unknown_fields)
-        or (envelope.datacontenttype is not None and envelope.datacontenttype.startswith(SEALED_CONTENT))
-        or body.count(b":") != _encode(envelope).count(b":")
-        or not EARLIEST <= envelope.time < LATEST
         or _bad_dates(envelope.data)
         or (envelope.WIRE == "pdl.data.collected.v1" and _says_nothing(envelope.data))
     )
@@ -154,7 +172,7 @@ def _bad_date(text: str | None) -> bool:
     if text is None:
         return False
     try:
-        return not EARLIEST.year <= datetime.fromisoformat(text).year < LATEST.year
+        return not EARLIEST_YEAR <= datetime.fromisoformat(text).year < LATEST_YEAR
     except ValueError:
         return True
 
@@ -271,8 +289,8 @@ def _struct_in(kind: Any) -> type[Struct] | None:
 
 
 def _beyond_types(envelope: Envelope) -> str | None:
-    if not EARLIEST <= envelope.time < LATEST:
-        return f"time lies in the year {envelope.time.year}; between {EARLIEST.year} and {LATEST.year - 1} is understood. Check the clock."
+    if not EARLIEST_YEAR <= envelope.time.year < LATEST_YEAR:
+        return f"time lies in the year {envelope.time.year}; from {EARLIEST_YEAR} to {LATEST_YEAR - 1} is understood. Check the clock."
     if envelope.WIRE == "pdl.data.collected.v1" and _says_nothing(envelope.data):
         return "needs `values`, or `categories` where the values are not passed on."
     if _bad_dates(envelope.data):
@@ -318,10 +336,10 @@ def _origin(source: Any, event_id: Any) -> dict[str, Any]:
     }
 
 
-def _binary(body: bytes, headers: Headers) -> Envelope | Unrecordable:
+def _binary(body: bytes, headers: Headers) -> Read | Unrecordable:
     """Binary mode: attributes in `ce_*` headers, `data` in the body; read as the same event in structured mode."""
     if len(body) > BODY_BYTES_MAX:
-        return _careful(body)
+        return _carefully(body)
     attributes: dict[str, str] = {}
     try:
         for name, value in headers:
@@ -340,7 +358,7 @@ def _binary(body: bytes, headers: Headers) -> Envelope | Unrecordable:
     except (msgspec.MsgspecError, RecursionError):
         where = _origin(attributes.get("source"), attributes.get("id"))
         return Unrecordable(reason="undecodable", detail="the message body (CloudEvents binary mode) is not JSON.", **where)
-    return decode(_encode({**attributes, "data": data}))
+    return read(_encode({**attributes, "data": data}))
 
 
 _DATES: Final = {

@@ -67,14 +67,14 @@ SUBJECT_OPTIONAL: Final = "optional"
 NO_SUBJECT: Final = "none"
 
 
-class Identifier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Identifier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One identifier of a person: a scheme of the pack (customer-number, email, phone ...) and its value."""
 
     scheme: Scheme
     value: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-class Subject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Subject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The person concerned, with what the pack needs to know of them."""
 
     scheme: Scheme
@@ -84,14 +84,14 @@ class Subject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     also: Annotated[tuple[Identifier, ...], Meta(max_length=20)] = ()
 
 
-class Actor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Actor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Who acted: a role of the pack, and an opaque account id that is sealed."""
 
     role: Role
     id: Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX)] | None = None
 
 
-class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Which information the person was shown (GDPR Art. 13, 14)."""
 
     id: NoticeId
@@ -100,7 +100,7 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     language: Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
 
 
-class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """What every type carries: whose statement applies, and the circumstances."""
 
     WIRE: ClassVar[str] = ""
@@ -116,21 +116,21 @@ class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     channel: Channel | None = None
 
 
-class AboutPerson(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class AboutPerson(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """An event about one person."""
 
     SUBJECT: ClassVar[str] = SUBJECT_REQUIRED
     subject: Subject
 
 
-class MaybeAboutPerson(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class MaybeAboutPerson(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """An event about one person or, without a subject, about everyone it names by client or reference."""
 
     SUBJECT: ClassVar[str] = SUBJECT_OPTIONAL
     subject: Subject | None = None
 
 
-class DataCollected(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class DataCollected(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Personal data were obtained: with `values`, or `categories` alone where the value is not passed on (Art. 13, 14)."""
 
     WIRE: ClassVar[str] = "pdl.data.collected.v1"
@@ -146,7 +146,7 @@ class DataCollected(AboutPerson, frozen=True, kw_only=True, forbid_unknown_field
     condition: Condition | None = None
 
 
-class DataUsed(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class DataUsed(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Personal data were used for a purpose (Art. 5(1)(b))."""
 
     WIRE: ClassVar[str] = "pdl.data.used.v1"
@@ -157,7 +157,7 @@ class DataUsed(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     basis: Basis | None = None
 
 
-class DataShared(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class DataShared(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Personal data went to a recipient (Art. 28, 44)."""
 
     WIRE: ClassVar[str] = "pdl.data.shared.v1"
@@ -173,7 +173,7 @@ class DataShared(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=T
     informing_waived: Sealed | None = None
 
 
-class DataRectified(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class DataRectified(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Values were corrected (Art. 16): earlier values are superseded, not changed."""
 
     WIRE: ClassVar[str] = "pdl.data.rectified.v1"
@@ -182,7 +182,7 @@ class DataRectified(AboutPerson, frozen=True, kw_only=True, forbid_unknown_field
     reason: Sealed | None = None
 
 
-class DataDeleted(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class DataDeleted(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A system removed its copy; without `system` it speaks for every system of the activity (Art. 17)."""
 
     WIRE: ClassVar[str] = "pdl.data.deleted.v1"
@@ -193,7 +193,7 @@ class DataDeleted(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=
     order: Opaque | None = None
 
 
-class ConsentGiven(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ConsentGiven(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The person agreed to a purpose (Art. 7)."""
 
     WIRE: ClassVar[str] = "pdl.consent.given.v1"
@@ -205,7 +205,7 @@ class ConsentGiven(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields
     until: Date | None = None
 
 
-class ConsentRefused(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ConsentRefused(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The person did not agree to a purpose."""
 
     WIRE: ClassVar[str] = "pdl.consent.refused.v1"
@@ -213,7 +213,7 @@ class ConsentRefused(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fiel
     recipient: Recipient | None = None
 
 
-class ConsentWithdrawn(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ConsentWithdrawn(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The person took consent back (Art. 7(3))."""
 
     WIRE: ClassVar[str] = "pdl.consent.withdrawn.v1"
@@ -221,14 +221,14 @@ class ConsentWithdrawn(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fi
     recipient: Recipient | None = None
 
 
-class ObjectionRaised(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ObjectionRaised(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The person objects to a purpose (Art. 21)."""
 
     WIRE: ClassVar[str] = "pdl.objection.raised.v1"
     purpose: Purpose
 
 
-class ObjectionAnswered(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ObjectionAnswered(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """An objection was upheld, or overridden on compelling grounds (Art. 21(1))."""
 
     WIRE: ClassVar[str] = "pdl.objection.answered.v1"
@@ -237,21 +237,21 @@ class ObjectionAnswered(AboutPerson, frozen=True, kw_only=True, forbid_unknown_f
     grounds: Sealed | None = None
 
 
-class RestrictionPlaced(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RestrictionPlaced(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Processing is restricted to storage (Art. 18(1))."""
 
     WIRE: ClassVar[str] = "pdl.restriction.placed.v1"
     ground: Literal["accuracy", "unlawful", "claims", "objection"] | None = None
 
 
-class RestrictionLifted(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RestrictionLifted(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A restriction ended; the person is told before (Art. 18(3))."""
 
     WIRE: ClassVar[str] = "pdl.restriction.lifted.v1"
     ground: Literal["accuracy", "unlawful", "claims", "objection"] | None = None
 
 
-class RequestReceived(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RequestReceived(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The person exercises a right (Art. 12, 15-22): the clock starts."""
 
     WIRE: ClassVar[str] = "pdl.request.received.v1"
@@ -259,7 +259,7 @@ class RequestReceived(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     reference: Keyed
 
 
-class RequestExtended(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RequestExtended(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Two further months were taken, with reasons (Art. 12(3))."""
 
     WIRE: ClassVar[str] = "pdl.request.extended.v1"
@@ -268,7 +268,7 @@ class RequestExtended(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     informed_at: Date | None = None
 
 
-class RequestAnswered(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RequestAnswered(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A request was answered (Art. 12(3))."""
 
     WIRE: ClassVar[str] = "pdl.request.answered.v1"
@@ -276,7 +276,7 @@ class RequestAnswered(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     outcome: Literal["fulfilled", "partly", "nothing-held"]
 
 
-class RequestRefused(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RequestRefused(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A request was refused; complaint and court must be named (Art. 12(4))."""
 
     WIRE: ClassVar[str] = "pdl.request.refused.v1"
@@ -285,7 +285,7 @@ class RequestRefused(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fiel
     remedy_named: bool
 
 
-class RequestForwarded(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RequestForwarded(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A processor passed a request on to the controller (Art. 28(3)(e))."""
 
     WIRE: ClassVar[str] = "pdl.request.forwarded.v1"
@@ -293,7 +293,7 @@ class RequestForwarded(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unkno
     to: Client
 
 
-class NoticeGiven(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class NoticeGiven(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The person was informed about the processing (Art. 13, 14)."""
 
     WIRE: ClassVar[str] = "pdl.notice.given.v1"
@@ -301,7 +301,7 @@ class NoticeGiven(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=
     about: tuple[Category, ...] = ()
 
 
-class SubjectInformed(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SubjectInformed(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One duty to tell was carried out, or tried: storage, disclosure, invitation, outcome, erasure, extension, lift ..."""
 
     WIRE: ClassVar[str] = "pdl.subject.informed.v1"
@@ -309,14 +309,14 @@ class SubjectInformed(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     outcome: Literal["delivered", "attempted"]
 
 
-class MilestoneReached(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class MilestoneReached(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A moment that retention counts from; without a subject for everyone with that client and reference."""
 
     WIRE: ClassVar[str] = "pdl.milestone.reached.v1"
     milestone: Milestone
 
 
-class HoldPlaced(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class HoldPlaced(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A duty to keep (Art. 17(3)); without a subject it holds everyone in the datasets."""
 
     WIRE: ClassVar[str] = "pdl.hold.placed.v1"
@@ -326,14 +326,14 @@ class HoldPlaced(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     reference: Keyed
 
 
-class HoldReleased(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class HoldReleased(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A hold ended."""
 
     WIRE: ClassVar[str] = "pdl.hold.released.v1"
     reference: Keyed
 
 
-class UnsolicitedReceived(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class UnsolicitedReceived(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Personal data arrived that nobody asked for."""
 
     WIRE: ClassVar[str] = "pdl.unsolicited.received.v1"
@@ -342,7 +342,7 @@ class UnsolicitedReceived(MaybeAboutPerson, frozen=True, kw_only=True, forbid_un
     reason: Sealed | None = None
 
 
-class UnsolicitedTriaged(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class UnsolicitedTriaged(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """It was decided whether unsolicited data are needed."""
 
     WIRE: ClassVar[str] = "pdl.unsolicited.triaged.v1"
@@ -351,7 +351,7 @@ class UnsolicitedTriaged(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unk
     reason: Sealed | None = None
 
 
-class AccessGranted(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class AccessGranted(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A client opened a system for a contract or a repair."""
 
     WIRE: ClassVar[str] = "pdl.access.granted.v1"
@@ -360,7 +360,7 @@ class AccessGranted(Event, frozen=True, kw_only=True, forbid_unknown_fields=True
     target: Keyed
 
 
-class AccessClosed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class AccessClosed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Access to a client's system ended."""
 
     WIRE: ClassVar[str] = "pdl.access.closed.v1"
@@ -369,7 +369,7 @@ class AccessClosed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True,
     target: Keyed | None = None
 
 
-class AccessUsed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class AccessUsed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Access to a client's system was used."""
 
     WIRE: ClassVar[str] = "pdl.access.used.v1"
@@ -378,7 +378,7 @@ class AccessUsed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     target: Keyed
 
 
-class ContractSigned(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ContractSigned(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A contract with a recipient, a client or the person is in force (Art. 28(3))."""
 
     WIRE: ClassVar[str] = "pdl.contract.signed.v1"
@@ -392,14 +392,14 @@ class ContractSigned(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown
     services: tuple[Service, ...] = ()
 
 
-class ContractEnded(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ContractEnded(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A contract ended."""
 
     WIRE: ClassVar[str] = "pdl.contract.ended.v1"
     reference: Keyed
 
 
-class ProcessorEngaged(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ProcessorEngaged(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A (sub)processor was taken on; clients are told before (Art. 28(2))."""
 
     WIRE: ClassVar[str] = "pdl.processor.engaged.v1"
@@ -409,7 +409,7 @@ class ProcessorEngaged(Event, frozen=True, kw_only=True, forbid_unknown_fields=T
     announced_at: Date | None = None
 
 
-class ProcessorEnded(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ProcessorEnded(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A (sub)processor was let go."""
 
     WIRE: ClassVar[str] = "pdl.processor.ended.v1"
@@ -419,7 +419,7 @@ class ProcessorEnded(Event, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     announced_at: Date | None = None
 
 
-class ClientInstructed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ClientInstructed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A controller instructed its processor (Art. 28(3)(a))."""
 
     WIRE: ClassVar[str] = "pdl.client.instructed.v1"
@@ -430,7 +430,7 @@ class ClientInstructed(Event, frozen=True, kw_only=True, forbid_unknown_fields=T
     public: bool | None = None
 
 
-class WarrantyGiven(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class WarrantyGiven(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A client vouches for the data that it hands over."""
 
     WIRE: ClassVar[str] = "pdl.warranty.given.v1"
@@ -438,7 +438,7 @@ class WarrantyGiven(Event, frozen=True, kw_only=True, forbid_unknown_fields=True
     parts: tuple[Literal["lawfully-obtained", "consent-given", "right-to-use"], ...]
 
 
-class ControlExecuted(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ControlExecuted(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A recurring check was done (Art. 5(2))."""
 
     WIRE: ClassVar[str] = "pdl.control.executed.v1"
@@ -448,7 +448,7 @@ class ControlExecuted(Event, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     signed_by: Role | None = None
 
 
-class StatementAnnounced(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class StatementAnnounced(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A version of the privacy statement was made known."""
 
     WIRE: ClassVar[str] = "pdl.statement.announced.v1"
@@ -456,7 +456,7 @@ class StatementAnnounced(Event, frozen=True, kw_only=True, forbid_unknown_fields
     channel: Channel
 
 
-class BreachDetected(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class BreachDetected(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A personal data breach (Art. 33(1)): 72 hours from becoming aware."""
 
     WIRE: ClassVar[str] = "pdl.breach.detected.v1"
@@ -466,7 +466,7 @@ class BreachDetected(Event, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     datasets: tuple[Dataset, ...] = ()
 
 
-class BreachNotified(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class BreachNotified(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A breach was notified (Art. 33, 34)."""
 
     WIRE: ClassVar[str] = "pdl.breach.notified.v1"
@@ -476,14 +476,14 @@ class BreachNotified(Event, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     delay_reason: Sealed | None = None
 
 
-class BreachClosed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class BreachClosed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The handling of a breach was closed."""
 
     WIRE: ClassVar[str] = "pdl.breach.closed.v1"
     reference: Keyed
 
 
-class RecipientNotified(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RecipientNotified(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A recipient was told of an erasure, rectification or restriction (Art. 19)."""
 
     WIRE: ClassVar[str] = "pdl.recipient.notified.v1"
@@ -492,7 +492,7 @@ class RecipientNotified(AboutPerson, frozen=True, kw_only=True, forbid_unknown_f
     notification: Opaque
 
 
-class RecipientAcknowledged(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RecipientAcknowledged(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A recipient answered a notification (Art. 19)."""
 
     WIRE: ClassVar[str] = "pdl.recipient.acknowledged.v1"
@@ -502,7 +502,7 @@ class RecipientAcknowledged(MaybeAboutPerson, frozen=True, kw_only=True, forbid_
     evidence: Sealed | None = None
 
 
-class SubjectLinked(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SubjectLinked(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Two identifiers are one person."""
 
     WIRE: ClassVar[str] = "pdl.subject.linked.v1"
@@ -511,7 +511,7 @@ class SubjectLinked(AboutPerson, frozen=True, kw_only=True, forbid_unknown_field
     until: Date | None = None
 
 
-class SubjectUnlinked(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SubjectUnlinked(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Two identifiers are not one person after all."""
 
     WIRE: ClassVar[str] = "pdl.subject.unlinked.v1"
@@ -520,7 +520,7 @@ class SubjectUnlinked(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     until: Date | None = None
 
 
-class FactRetracted(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class FactRetracted(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """An event was false; from now on it is judged as absent."""
 
     WIRE: ClassVar[str] = "pdl.fact.retracted.v1"
@@ -530,7 +530,7 @@ class FactRetracted(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_
     replaced_by: Opaque | None = None
 
 
-class SourceReported(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SourceReported(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """What a service says it sent and holds."""
 
     WIRE: ClassVar[str] = "pdl.source.reported.v1"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, Final, Generic, NamedTuple, Protocol, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, NamedTuple, Protocol, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -22,7 +22,7 @@ GIVEN: Final = "given"
 """What a fact shows of a text that is sealed: that there is one."""
 
 
-class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What rules read of one event; a field that the event does not have keeps its default.
 
     `type` is the wire name, `time` when it happened (UTC), `recorded` when the ledger recorded it (None
@@ -227,31 +227,42 @@ def _is_many(hint: Any) -> bool:
     return get_origin(hint) is tuple or any(get_origin(part) is tuple for part in get_args(hint))
 
 
-F = TypeVar("F", bound=Fact)
 _Step = tuple[str, str, str, "Mapping[str, str] | None", bool]
 
 
-class FactBuilder(Generic[F]):
-    """Builds the facts of one organisation; its plan per event type is made once."""
+class FactBuilder:
+    """Builds the facts of one organisation; its plan per event type is made once.
 
-    def __init__(self, ids: Ids, made: type[F]) -> None:
+    `wire`: fields are named as in stored JSON ("class", "from") and not as in `Fact` ("class_", "from_").
+    """
+
+    def __init__(self, ids: Ids, *, wire: bool = False) -> None:
         self._ids = ids
-        self._made = made
+        self._wire = wire
+        self._class_name = "class" if wire else "class_"
         self._plans = {event: tuple(self._step(step) for step in shown(event)) for event in EVENT_TYPES}
         self._class, self._scheme, self._role = ids.space("class"), ids.space("scheme"), ids.space("role")
         self._notice, self._version = ids.space("notice"), ids.space("version")
 
     def _step(self, step: Shown) -> _Step:
         names = self._ids.keyed if step.how == "keyed" else self._ids.space(step.space) if step.space else None
-        return step.field, step.fact, step.how, names, step.many
+        fact = step.fact.removesuffix("_") if self._wire else step.fact
+        return step.field, fact, step.how, names, step.many
 
-    def build(self, envelope: Envelope, **extra: Any) -> F:
-        """The fact of one event; `extra` are fields that the caller knows (recorded, salt ...)."""
+    def fact(self, envelope: Envelope) -> Fact:
+        """The fact of one event."""
+        return Fact(**self.fields(envelope))
+
+    def fields(self, envelope: Envelope) -> dict[str, Any]:
+        """The fields of a fact that one event has, by name."""
         data = envelope.data
-        made = extra
-        made["type"], made["id"], made["source"] = envelope.WIRE, envelope.id, envelope.source
-        made["time"] = envelope.time if envelope.time.tzinfo is UTC else envelope.time.astimezone(UTC)
-        made["organisation"] = data.organisation
+        made: dict[str, Any] = {
+            "type": envelope.WIRE,
+            "id": envelope.id,
+            "source": envelope.source,
+            "time": envelope.time if envelope.time.tzinfo is UTC else envelope.time.astimezone(UTC),
+            "organisation": data.organisation,
+        }
         if envelope.sequence is not None:
             made["sequence"] = _number(envelope.sequence)
         if data.actor is not None:
@@ -273,15 +284,17 @@ class FactBuilder(Generic[F]):
                     made[name] = given if name not in made else tuple(dict.fromkeys(made[name] + given))
             else:
                 self._in_its_own_way(how, name, value, names, data.organisation, made)
-        return self._made(**made)
+        return made
 
     def _about_person(self, subject: Any, organisation: str, made: dict[str, Any]) -> None:
         person = self._ids.people[(organisation, subject.scheme, subject.value)]
-        made["person"], made["scheme"] = person, self._scheme[subject.scheme]
+        made["scheme"] = self._scheme[subject.scheme]
         if person is None:
             made["fenced"] = True
+        else:
+            made["person"] = person
         if subject.class_ is not None:
-            made["class_"] = self._class[subject.class_]
+            made[self._class_name] = self._class[subject.class_]
         if subject.age is not None:
             made["age"] = subject.age
         if subject.also:
@@ -297,8 +310,13 @@ class FactBuilder(Generic[F]):
             made[name] = tuple([names[category] for category in value])
             made["with_values"] = tuple([names[category] for category, raw in value.items() if bytes(raw) != b"null"])
         elif how == "notice":
-            made["notice"], made["notice_at"], made["notice_language"] = self._notice[value.id], value.at, value.language
-            made["notice_version"] = None if value.version is None else self._version[value.version]
+            made["notice"] = self._notice[value.id]
+            if value.at is not None:
+                made["notice_at"] = value.at
+            if value.language is not None:
+                made["notice_language"] = value.language
+            if value.version is not None:
+                made["notice_version"] = self._version[value.version]
         elif how == "transformed" and names is not None:
             made[name] = {names[category]: way for category, way in value.items()}
         elif how == "parameters":
@@ -306,7 +324,9 @@ class FactBuilder(Generic[F]):
         elif how == "numbers" and names is not None:
             made[name] = {names[key]: number for key, number in value.items()}
         elif how == "other" and isinstance(value, Identifier):
-            made[name] = self._ids.people[(organisation, value.scheme, value.value)]
+            other = self._ids.people[(organisation, value.scheme, value.value)]
+            if other is not None:
+                made[name] = other
 
 
 def _number(sequence: int | str) -> int | None:
@@ -316,12 +336,12 @@ def _number(sequence: int | str) -> int | None:
     return int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 19 else None  # noqa: PLR2004 - fits 64 bit
 
 
-_plain: Final = FactBuilder(PlainIds(), Fact)
+_plain: Final = FactBuilder(PlainIds())
 
 
 def fact_of(envelope: Envelope) -> Fact:
     """The fact of an event with every id as it was sent: for judging in memory."""
-    return _plain.build(envelope)
+    return _plain.fact(envelope)
 
 
 def values_of(event: Event) -> dict[str, Raw]:

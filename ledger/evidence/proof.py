@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from ledger.domain.errors import ProofRefused
 from ledger.evidence.note import Checkpoint, VerifierKey, open_checkpoint, strict_base64
@@ -20,7 +22,7 @@ _HASHES_MAX: Final = 64
 _INDEX: Final = re.compile(r"index (0|[1-9][0-9]{0,18})")
 
 
-class Proof(NamedTuple):
+class Proof(Struct, frozen=True):
     """What a proof file says, believed or not: leaf index, audit path, the signed note verbatim, the leaf if given."""
 
     index: int
@@ -34,7 +36,7 @@ class Proof(NamedTuple):
         return "".join(f"{line}\n" for line in lines) + self.checkpoint
 
 
-class Proven(NamedTuple):
+class Proven(Struct, frozen=True):
     """What a verified proof shows: this leaf, at this index, in the log of this checkpoint."""
 
     leaf: bytes
@@ -52,7 +54,9 @@ def parse_proof(text: str) -> Proof:
     head, found, checkpoint = text.partition("\n\n")
     lines = head.split("\n")
     if not found or lines[0] != HEADER:
-        raise ProofRefused(f"this is no proof file: it begins with {HEADER} and has an empty line before the checkpoint")
+        raise ProofRefused(
+            f"this is no proof file: it begins with {HEADER} and has an empty line before the checkpoint"
+        )
     leaf = None
     if lines[1:] and lines[1].startswith("extra "):
         leaf = strict_base64(lines.pop(1).removeprefix("extra "))

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterator, Sequence
+from hashlib import sha256
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from ledger.domain.errors import LedgerError, ProofRefused
 from ledger.evidence.note import VerifierKey, open_note, parse_checkpoint
-from ledger.evidence.tree import EMPTY_ROOT, HASH_SIZE, TILE_SIZE, TILE_WIDTH, fold, leaf_hash, node_hash
+from ledger.evidence.tree import EMPTY_ROOT, HASH_SIZE, TILE_SIZE, TILE_WIDTH, fold, node_hash
 
 PROBLEMS_MAX: Final = 100
 PAGE: Final = 5_000
+_PADDING_MAX: Final = 100_000
+_NOTHING: Final = bytes(HASH_SIZE)
 
 
 class Positioned(Protocol):
@@ -27,22 +30,31 @@ class Positioned(Protocol):
         ...
 
 
-R = TypeVar("R", bound=Positioned, covariant=True)
+R = TypeVar("R", bound=Positioned)
+R_co = TypeVar("R_co", bound=Positioned, covariant=True)
 
 
-class VerifiableLog(Protocol[R]):
-    """What verification needs of a log."""
+class VerifiableLog(Protocol[R_co]):
+    """What verification needs of a log; `ledger.store.EventLog` has it."""
 
-    def read(self, after: int, limit: int) -> Sequence[R]:
+    def read(self, after: int, limit: int) -> Sequence[R_co]:
         """At most `limit` records behind position `after`, in order."""
         ...
 
     def size(self) -> int:
-        """How many records the log says it has."""
+        """The position of the last record."""
+        ...
+
+    def tree_size(self) -> int:
+        """How many leaves the tree says that it has."""
         ...
 
     def tile(self, level: int, number: int) -> bytes | None:
         """One stored hash tile."""
+        ...
+
+    def tiles(self) -> Sequence[tuple[int, int]]:
+        """(level, number) of every tile that is stored."""
         ...
 
     def checkpoints(self) -> Sequence[tuple[int, str]]:
@@ -51,9 +63,10 @@ class VerifiableLog(Protocol[R]):
 
 
 class Report(NamedTuple):
-    """What verification found. `first_bad` is the leaf index (position - 1) of the first deviation, or None.
+    """What verification found: sentences in `problems`, the first 100 of them.
 
-    `events` are the records read, `root` the root over them in base64; `problems` are sentences, the first 100.
+    `events` are the records that were read, `root` the root over them in base64, `first_bad` the leaf index
+    (position - 1) from which on the log cannot be relied upon, or None.
     """
 
     ok: bool
@@ -68,35 +81,40 @@ def verify(
     leaf_of: Callable[[R], bytes],
     *,
     keys: Collection[VerifierKey] = (),
-    size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Compare a log with its own evidence; without `keys` signatures of stored heads are not checked.
+    """Compare a log with its own evidence, up to the size that it has now; others may go on appending.
 
-    `size` is the number of leaves that the tree says it has, where the log keeps it apart from its records.
+    `keys` are those that may have signed its heads; without them roots are compared and signatures are not.
+    `progress` is told the number of records read.
     """
-    examiner = _Examiner(log)
-    heads = examiner.heads(keys)
-    next_head = next(heads, None)
-    for record in _records(log, progress):
-        while next_head is not None and next_head.size <= examiner.count:
-            examiner.compare_head(next_head)
-            next_head = next(heads, None)
-        examiner.take(record, leaf_of)
-    while next_head is not None:
-        examiner.compare_head(next_head)
-        next_head = next(heads, None)
-    examiner.finish({log.size(), *([] if size is None else [size])})
-    return examiner.report()
-
-
-def _records(log: VerifiableLog[R], progress: Callable[[int], None] | None) -> Iterator[R]:
-    after = 0
-    while page := log.read(after, PAGE):
-        yield from page
-        after = page[-1].position
+    finding = _Finding()
+    size = _declared_size(log, finding)
+    tree = _Rebuilt(log, finding)
+    heads = _heads(log.checkpoints(), keys, finding)
+    for hashes in _hashes(log, leaf_of, size, finding):
+        tree.grow(hashes, heads)
         if progress is not None:
-            progress(after)
+            progress(tree.size)
+    tree.finish(size, heads)
+    return Report(
+        not finding.problems, tree.size, b64encode(tree.root()).decode(), finding.first_bad, tuple(finding.problems)
+    )
+
+
+class _Finding:
+    """The deviations met so far."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.first_bad: int | None = None
+
+    def add(self, index: int | None, words: str) -> None:
+        """Something is wrong, from this leaf on (None: the records themselves are not touched)."""
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(words)
+        if index is not None and (self.first_bad is None or index < self.first_bad):
+            self.first_bad = index
 
 
 class _Head(NamedTuple):
@@ -104,26 +122,220 @@ class _Head(NamedTuple):
     root: bytes
 
 
-class _Examiner:
+def _declared_size(log: VerifiableLog[R], finding: _Finding) -> int:
+    """How many leaves there are; the records and the tree must agree, but for what is appended meanwhile."""
+    size = log.tree_size()
+    last = log.size()
+    if not size <= last <= log.tree_size():
+        finding.add(min(size, last), f"the log has records up to position {last}, its tree has {size} leaves")
+    return size
+
+
+def _heads(stored: Sequence[tuple[int, str]], keys: Collection[VerifierKey], finding: _Finding) -> list[_Head]:
+    """The signed heads, largest first; one that does not hold is a finding."""
+    heads = []
+    for size, note in stored:
+        try:
+            head = parse_checkpoint(open_note(note, keys)[0] if keys else note[: note.rfind("\n\n") + 1])
+        except ProofRefused as error:
+            finding.add(None, f"the signed head of size {size} does not hold: {error}")
+            continue
+        if head.size != size or (keys and head.origin not in {key.name for key in keys}):
+            finding.add(None, f"the signed head of size {size} is of {head.origin} and size {head.size}")
+        heads.append(_Head(head.size, head.root))
+    return sorted(heads, reverse=True)
+
+
+def _hashes(
+    log: VerifiableLog[R], leaf_of: Callable[[R], bytes], size: int, finding: _Finding
+) -> Iterator[list[bytes]]:
+    """Leaf hashes page by page, each in its place; where a record is missing or unreadable, a hash of nothing."""
+    count = 0
+    for page in _pages(log, size, finding):
+        hashes = _hashed(page, leaf_of, finding)
+        if page[0].position != count + 1 or page[-1].position != count + len(page):
+            hashes = _aligned(page, hashes, count, size, finding)
+        count += len(hashes)
+        yield hashes
+
+
+def _pages(log: VerifiableLog[R], size: int, finding: _Finding) -> Iterator[Sequence[R]]:
+    after = 0
+    while after < size:
+        try:
+            page = log.read(after, min(PAGE, size - after))
+        except LedgerError:
+            page = _up_to_the_unreadable(log, after, finding)
+            if page:
+                yield page
+            return
+        page = [record for record in page if record.position <= size]
+        if not page:
+            return
+        yield page
+        after = page[-1].position
+
+
+def _up_to_the_unreadable(log: VerifiableLog[R], after: int, finding: _Finding) -> list[R]:
+    """Read one by one until the store cannot; what lies behind is not verified."""
+    page: list[R] = []
+    try:
+        while found := log.read(after, 1):
+            page += found
+            after = found[0].position
+    except LedgerError as error:
+        finding.add(after, f"position {after + 1} cannot be read, nothing behind it was verified: {error}")
+    return page
+
+
+def _hashed(page: Sequence[R], leaf_of: Callable[[R], bytes], finding: _Finding) -> list[bytes]:
+    try:
+        return [sha256(b"\x00" + leaf_of(record)).digest() for record in page]
+    except Exception:  # noqa: BLE001 - whatever an altered record makes of its reader is a finding, named below
+        return [_hash_or_nothing(record, leaf_of, finding) for record in page]
+
+
+def _hash_or_nothing(record: R, leaf_of: Callable[[R], bytes], finding: _Finding) -> bytes:
+    try:
+        return sha256(b"\x00" + leaf_of(record)).digest()
+    except Exception as error:  # noqa: BLE001 - as above
+        finding.add(
+            record.position - 1, f"the record at position {record.position} is no record ({type(error).__name__})"
+        )
+        return _NOTHING
+
+
+def _aligned(page: Sequence[R], hashes: Sequence[bytes], count: int, size: int, finding: _Finding) -> list[bytes]:
+    """Hashes at their places although positions are missing or come twice."""
+    placed: list[bytes] = []
+    for record, hash_ in zip(page, hashes, strict=True):
+        due = count + len(placed) + 1
+        if record.position < due:
+            finding.add(record.position - 1, f"position {record.position} comes twice")
+            continue
+        if record.position > due:
+            finding.add(due - 1, f"the records at positions {due} to {record.position - 1} are missing")
+            placed += [_NOTHING] * min(record.position - due, _PADDING_MAX, size - due)
+        placed.append(hash_)
+    return placed
+
+
+class _Rebuilt:
     """The tree as it follows from the records, one partial tile a level, beside the one that is stored."""
 
-    def __init__(self, log: VerifiableLog[Positioned]) -> None:
-        self._log = log
+    def __init__(self, log: VerifiableLog[R], finding: _Finding) -> None:
+        self._tile, self._tiles, self._tree_size = log.tile, log.tiles, log.tree_size
+        self._finding = finding
         self._edges: list[bytearray] = []
         self._numbers: list[int] = []
-        self._problems: list[str] = []
-        self._found = 0
-        self._first_bad: int | None = None
-        self.count = 0
+        self._known_bad: list[set[int]] = []
+        self._good_up_to = 0
+        self.size = 0
 
-    def take(self, record: R, leaf_of: Callable[[R], bytes]) -> None:
-        """Add one record."""
-        if record.position != self.count + 1:
-            self._bad(self.count, f"position {self.count + 1} is missing or out of order: position {record.position} follows")
-        try:
-            leaf = leaf_of(record)
-        except (LedgerError, ValueError, LookupError) as error:
-            self._bad(self.count, f"the record at position {self.count + 1} cannot be read: {type(error).__name__}")
-            leaf = b""
-        self.count += 1
-        self._push(0, leaf_hash(leaf))
+    def grow(self, hashes: Sequence[bytes], heads: list[_Head]) -> None:
+        """Add leaf hashes; compare each full tile, and each head on the way."""
+        at = 0
+        while at < len(hashes):
+            end = len(hashes)
+            if heads and heads[-1].size <= self.size + end - at:
+                end = at + max(heads[-1].size - self.size, 0)
+            for start in range(at, end, TILE_WIDTH):
+                self._add(0, hashes[start : min(start + TILE_WIDTH, end)])
+            self.size += end - at
+            at = end
+            self._compare_heads(heads)
+
+    def finish(self, declared: int, heads: list[_Head]) -> None:
+        """Compare the edge of the tree, what should not be there, and heads of a size that the log does not reach."""
+        if self.size < declared:
+            self._finding.add(self.size, f"the log ends at position {self.size}, and its tree has {declared} leaves")
+        self._compare_heads(heads)
+        for head in heads:
+            self._finding.add(
+                self.size, f"a head of {head.size} leaves was signed, the log ends at position {self.size}"
+            )
+        stored = set(self._tiles())
+        expected = {(level, self._numbers[level]): bytes(edge) for level, edge in enumerate(self._edges) if edge}
+        tiles = {place: self._tile(*place) for place in expected}
+        still = self._tree_size() == declared
+        for (level, number), tile in expected.items():
+            found = tiles[level, number] or b""
+            self._compare_tile(level, number, tile, found if still else found[: len(tile)])
+        if still:
+            for level, number in sorted(stored - expected.keys()):
+                if level >= len(self._numbers) or number >= self._numbers[level]:
+                    self._finding.add(self.size, f"tile {level}/{number} lies beyond the end of the log")
+
+    def root(self) -> bytes:
+        """Root over everything added so far."""
+        found = b""
+        for edge in self._edges:
+            width = len(edge) // HASH_SIZE
+            while width:
+                peak = width & -width
+                left = fold(bytes(edge[(width - peak) * HASH_SIZE : width * HASH_SIZE]))
+                found = node_hash(left, found) if found else left
+                width -= peak
+        return found or EMPTY_ROOT
+
+    def _compare_heads(self, heads: list[_Head]) -> None:
+        while heads and heads[-1].size <= self.size:
+            head = heads.pop()
+            if head.root == self.root():
+                self._good_up_to = head.size
+            elif self._finding.first_bad is None:
+                words = f"the head signed at {head.size} leaves has another root: something at or behind position "
+                self._finding.add(self._good_up_to, f"{words}{self._good_up_to + 1} was altered, and the tree with it")
+            else:
+                self._finding.add(None, f"the head signed at {head.size} leaves has another root")
+
+    def _add(self, level: int, hashes: Sequence[bytes]) -> None:
+        """Add hashes, at most a tile's worth, to a level."""
+        if level == len(self._edges):
+            self._edges.append(bytearray())
+            self._numbers.append(0)
+            self._known_bad.append(set())
+        edge = self._edges[level]
+        edge += b"".join(hashes)
+        if len(edge) < TILE_SIZE:
+            return
+        tile, number, rest = bytes(edge[:TILE_SIZE]), self._numbers[level], bytes(edge[TILE_SIZE:])
+        bad = self._compare_tile(level, number, tile, self._tile(level, number) or b"")
+        edge[:] = rest
+        self._numbers[level] += 1
+        self._known_bad[level].clear()
+        self._add(level + 1, [fold(tile)])
+        if bad:
+            self._known_bad[level + 1].add(number)
+
+    def _compare_tile(self, level: int, number: int, tile: bytes, stored: bytes) -> bool:
+        """Whether the records are to blame for a difference; one that comes from a level below is not told again."""
+        if tile == stored:
+            return False
+        width = max(len(tile), len(stored) + HASH_SIZE - 1) // HASH_SIZE
+        differ = [
+            number * TILE_WIDTH + at
+            for at in range(width)
+            if tile[at * HASH_SIZE : (at + 1) * HASH_SIZE] != stored[at * HASH_SIZE : (at + 1) * HASH_SIZE]
+        ]
+        new = [entry for entry in differ if entry not in self._known_bad[level]]
+        blameless = level == 0 and len(tile) == TILE_SIZE and self._above(number) == fold(tile)
+        if new and level == 0 and not blameless:
+            self._finding.add(
+                new[0], f"the record at position {new[0] + 1} is not the one that was recorded{_others(new)}"
+            )
+        elif new:
+            self._finding.add(
+                new[0] * TILE_WIDTH**level,
+                f"tile {level}/{number} was altered: its entry {new[0] % TILE_WIDTH} does not follow from the records",
+            )
+        return not blameless and (level == 0 or not new)
+
+    def _above(self, number: int) -> bytes:
+        above = self._tile(1, number // TILE_WIDTH) or b""
+        at = number % TILE_WIDTH * HASH_SIZE
+        return above[at : at + HASH_SIZE]
+
+
+def _others(differing: Sequence[int]) -> str:
+    return f", nor are {len(differing) - 1} more below position {differing[-1] + 2}" if len(differing) > 1 else ""

@@ -31,6 +31,7 @@ PEOPLE_PER_BUCKET: Final = 1024
 CACHED_KEYS: Final = 20_000
 CACHED_PEOPLE: Final = 20_000
 CACHED_BUCKETS: Final = 4_096
+_NO_FENCE: Final = Fence(-1)
 
 _Row = tuple[str, int, str, int, bytes]
 """person, shelf, key id, bucket, wrapped key"""
@@ -86,6 +87,7 @@ class SQLiteKeyStore:
         self._lock = RLock()
         self._generation: int | None = None
         self._people: Recent[Identifier, str] = Recent(CACHED_PEOPLE)
+        self._behind: Recent[Identifier, Fence] = Recent(CACHED_PEOPLE)
         self._keys: Recent[Scope, Key] = Recent(CACHED_KEYS)
         self._opened: Recent[str, Key] = Recent(CACHED_KEYS)
         self._buckets: Recent[int, AESGCM] = Recent(CACHED_BUCKETS)
@@ -132,10 +134,14 @@ class SQLiteKeyStore:
 
     def returned(self, identifiers: Collection[Identifier]) -> dict[Identifier, Fence]:
         """Identifiers that were erased and readmitted since, with the fence that still stands before them."""
-        with self._reading():
-            if not self._ask("any_fence"):
-                return {}
-            return self._fences_of(self._people_of(list(identifiers)))
+        found, missing = self._behind.pick(identifiers)
+        if missing:
+            with self._reading():
+                mapped = self._people_of(missing) if self._ask("any_fence") else {}
+                behind = dict.fromkeys(mapped, _NO_FENCE) | self._fences_of(mapped)
+            self._behind.add(behind)
+            found |= behind
+        return {identifier: fence for identifier, fence in found.items() if fence is not _NO_FENCE}
 
     def people(self) -> Mapping[str, int]:
         """How many living pseudonyms each organisation has."""
@@ -528,7 +534,10 @@ class SQLiteKeyStore:
 
     def _begin(self, *, create: bool) -> None:
         """Make sure that this is the key database of this ledger, under this root; begin it if it is new."""
-        if not self._ask("tables")[0][0]:
+        tables = {name for (name,) in self._ask("tables")}
+        if tables and "meta" not in tables:
+            raise WrongLedger(f"{self._path} is not a key database: restore the one that belongs to this ledger")
+        if not tables:
             if not create:
                 raise _no_keys(self._path)
             with self._writing():
@@ -588,7 +597,7 @@ class SQLiteKeyStore:
             raise
 
     def _drop_caches(self) -> None:
-        for cache in (self._people, self._keys, self._opened, self._buckets):
+        for cache in (self._people, self._behind, self._keys, self._opened, self._buckets):
             cache.clear()
         self._shelves, self._scopes = {}, {}
 

@@ -76,7 +76,7 @@ CREATE TABLE fence (
 ) WITHOUT ROWID;
 
 -- name: tables
-SELECT COUNT(*) FROM sqlite_schema;
+SELECT name FROM sqlite_schema WHERE type = 'table';
 
 -- name: meta
 SELECT name, value FROM meta;

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ledger.domain.calendar import day_of, start_of
 from ledger.domain.facts import Fact
 from ledger.policy.findings import Code, Finding, Message, Severity
-from ledger.policy.timeline import COLLECTED, Organisation, Person
+from ledger.policy.timeline import COLLECTED, Copy, Organisation, Person
 
 if TYPE_CHECKING:
     from ledger.policy.model import Pack
@@ -92,14 +92,22 @@ def _label(pack: Pack, space: str, id_: str, language: Literal["nl", "en"]) -> s
 class Case:
     """One person (or the organisation itself) before the judge; findings collect in `found`."""
 
-    __slots__ = ("found", "organisation", "person", "setting", "stopped")
+    __slots__ = ("_copies", "found", "organisation", "person", "setting")
 
     def __init__(self, setting: Setting, person: Person, organisation: Organisation) -> None:
         self.setting: Final = setting
         self.person: Final = person
         self.organisation: Final = organisation
         self.found: Final[list[Finding]] = []
-        self.stopped: Final[dict[str, int]] = {}
+        self._copies: dict[str, list[Copy]] | None = None
+
+    def copies(self, activity: str) -> list[Copy]:
+        """The copies of the person's data in one activity."""
+        if self._copies is None:
+            self._copies = {}
+            for copy in self.person.copies:
+                self._copies.setdefault(copy.collected.activity or "", []).append(copy)
+        return self._copies.get(activity, [])
 
     def class_of(self, fact: Fact) -> str | None:
         """The class of the person at an act."""

@@ -10,13 +10,14 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Struct
 
+from ledger.domain import events
 from ledger.domain.errors import PolicyInvalid
-from ledger.policy.model import UNSPECIFIED, Dataset, Pack, Rule
+from ledger.policy.model import SPACES, UNSPECIFIED, Dataset, Pack, Rule
 from ledger.policy.packs import parse_pack, places
 from ledger.policy.promises import Promise
 from ledger.policy.sentences import line_of, places_of
@@ -239,35 +240,25 @@ def _unused(pack: Pack) -> Iterator[_Found]:
 
 # --- promises ---------------------------------------------------------------------------------------------------------
 
-_RULE_FIELDS: Final = frozenset(
-    {
-        "rule",
-        "also",
-        "refusal_also",
-        "forward_rule",
-        "promised",
-        "unknown_also",
-        "also_for",
-        "also_after_stop",
-        "also_by_category",
-        "anonymise_rule",
-        "unknown",
-    }
-)
-"""Fields of promises that hold rule ids (as a text, a list, or the values of a table)."""
+_RULE: Final = re.compile(r"[A-Z]{2,6}-[0-9]{2,3}|GDPR-[0-9]+(\([0-9]+\))?")
 _SPACE_FIELDS: Final = {
-    "activity": "activity",
     "activities": "activity",
+    "activity": "activity",
     "after_milestone": "milestone",
     "categories": "category",
+    "channel": "channel",
     "classes": "class",
     "consent": "purpose",
     "control": "control",
     "datasets": "dataset",
     "informed": "duty",
     "known": "purpose",
-    "listed": "recipient",
     "milestone": "milestone",
+    "not_activity": "activity",
+    "not_channel": "channel",
+    "not_purpose": "purpose",
+    "not_role": "role",
+    "not_system": "system",
     "only_class": "class",
     "purpose": "purpose",
     "purposes": "purpose",
@@ -278,37 +269,58 @@ _SPACE_FIELDS: Final = {
     "unless_class": "class",
     "until_milestone": "milestone",
     "while_waiting": "milestone",
-    "not_activity": "activity",
-    "not_purpose": "purpose",
-    "not_role": "role",
-    "not_system": "system",
-    "channel": "channel",
-    "not_channel": "channel",
 }
-"""Fields of promises that hold ids of a space; for `listed` and `rows` the keys are the ids."""
+"""Fields of promises that hold ids of a space."""
+_KEY_SPACES: Final = {"also_by_category": "category", "also_for": "purpose", "listed": "recipient", "rows": "category"}
+"""Tables of promises whose keys are ids of a space."""
+_CODES: Final = {
+    "basis": frozenset(get_args(events.Basis)),
+    "operation": frozenset(get_args(events.Operation)),
+    "origin": frozenset(get_args(events.Origin)),
+    "type": frozenset(wire.removeprefix("pdl.").removesuffix(".v1") for wire in events.BY_WIRE),
+}
+"""Fields of promises that hold codes of the contract."""
 
 
 def promised_rules(promise: Promise) -> frozenset[str]:
     """Every rule that a promise can name in a finding: its own, and those that are broken at the same time."""
-    table: dict[str, Any] = msgspec.to_builtins(promise)
-    return frozenset(id_ for _, field, ids in _fields(table, "") if field in _RULE_FIELDS for id_ in ids)
+    return frozenset(text for _, _, text in _texts(msgspec.to_builtins(promise), "", "") if _RULE.fullmatch(text))
 
 
 def _promises(pack: Pack) -> Iterator[_Found]:
     for at, promise in enumerate(pack.promises):
         table: dict[str, Any] = msgspec.to_builtins(promise)
-        place = f"promise[{at}]"
-        for path, field, ids in _fields(table, place):
-            yield from _unknown_ids(pack, field, ids, path)
-        yield from _unknown_words(table, place)
+        for place, field, text in _texts(table, f"promise[{at}]", ""):
+            yield from _unknown_id(pack, _SPACE_FIELDS.get(field), text, place)
+        for place, space, id_ in (*_keys(table, f"promise[{at}]"), *_allowed(table, f"promise[{at}]")):
+            yield from _unknown_id(pack, space, id_, place)
+        for place, field, text in _texts(table, f"promise[{at}]", ""):
+            yield from _unknown_code(field, text, place)
+        yield from _unknown_words(table, f"promise[{at}]")
 
 
-def _unknown_ids(pack: Pack, field: str, ids: Iterable[str], place: str) -> Iterator[_Found]:
-    for id_ in ids:
-        if field in _RULE_FIELDS and id_ not in pack.rules and id_ not in pack.law.articles:
-            yield _error("unknown-rule", place, f"the rule {id_!r} is not in this statement, nor in the law")
-        if field in _SPACE_FIELDS and id_ not in pack.known(_SPACE_FIELDS[field]):
-            yield _error("unknown-id", place, f"the {_SPACE_FIELDS[field]} {id_!r} is not defined in this file")
+def _unknown_id(pack: Pack, space: str | None, id_: str, place: str) -> Iterator[_Found]:
+    if _RULE.fullmatch(id_) and id_ not in pack.rules and id_ not in pack.law.articles:
+        yield _error("unknown-rule", place, f"the rule {id_!r} is not in this statement, nor in the law")
+    if space is not None and id_ not in pack.known(space):
+        yield _error("unknown-id", place, f"the {space} {id_!r} is not defined in this file")
+
+
+def _unknown_code(field: str, text: str, place: str) -> Iterator[_Found]:
+    codes = _CODES.get(field.removeprefix("not_"))
+    if codes is not None and text not in codes:
+        yield _error(
+            "unknown-id", place, f"the {field} {text!r} is not in the contract; it has {', '.join(sorted(codes))}"
+        )
+
+
+def _allowed(table: Mapping[str, Any], place: str) -> Iterator[tuple[str, str, str]]:
+    """(place, space, id) for what an allow-list or a matrix allows, whose space is named beside it."""
+    space = table.get("field", table.get("of"))
+    rows = [table, *table.get("rows", {}).values()]
+    if space in SPACES:
+        for row in rows:
+            yield from ((f"{place}.allowed", str(space), id_) for id_ in row.get("allowed", ()))
 
 
 def _unknown_words(table: Mapping[str, Any], place: str) -> Iterator[_Found]:
@@ -327,34 +339,24 @@ def _unknown_words(table: Mapping[str, Any], place: str) -> Iterator[_Found]:
         )
 
 
-def _fields(table: Mapping[str, Any], place: str) -> Iterator[tuple[str, str, list[str]]]:
-    """(place, field, ids) for every field of a table that holds ids, however deep."""
-    for field, value in table.items():
-        where = f"{place}.{field}"
-        if isinstance(value, str):
-            yield where, field, [value]
-        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-            yield where, field, value
-        elif isinstance(value, list):
-            for item in value:
-                yield from _fields(item, where)
-        elif isinstance(value, dict):
-            yield from _table_fields(field, value, where)
+def _texts(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]]:
+    """(place, field, text) for every text in a promise, however deep; in a table of ids the field is the table's."""
+    if isinstance(value, str):
+        yield place, field, value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item, place, field)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            kept = field in _KEY_SPACES and not isinstance(item, dict)
+            yield from _texts(item, f"{place}.{key}", field if kept else key)
 
 
-def _table_fields(field: str, value: Mapping[str, Any], where: str) -> Iterator[tuple[str, str, list[str]]]:
-    if field == "listed":
-        yield where, field, list(value)
-    if field == "rows":
-        yield where, "categories", list(value)
-    if field in _RULE_FIELDS:
-        yield where, field, [id_ for ids in value.values() for id_ in ([ids] if isinstance(ids, str) else ids)]
-        return
-    for key, item in value.items():
-        if isinstance(item, dict):
-            yield from _fields(item, f"{where}.{key}")
-        else:
-            yield from _fields({key: item}, where)
+def _keys(table: Mapping[str, Any], place: str) -> Iterator[tuple[str, str, str]]:
+    """(place, space, id) for every table of a promise whose keys are ids."""
+    for field, space in _KEY_SPACES.items():
+        for key in table.get(field, {}):
+            yield f"{place}.{field}", space, key
 
 
 # --- with the text of the statement -----------------------------------------------------------------------------------

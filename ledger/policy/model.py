@@ -310,13 +310,14 @@ class Clock(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Statute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A law that may demand that data are kept; `term` is what it says itself, if it does."""
+    """A law that may demand that data are kept; `term` is what it says itself, `also` how else it is cited."""
 
     nl: Text
     en: Text
     law: Text
     ground: Literal["17(3)(b)", "17(3)(d)", "17(3)(e)"]
     term: Term | None = None
+    also: tuple[Text, ...] = ()
 
 
 class Dated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -595,7 +596,7 @@ def _known(file: PackFile, law: Law) -> dict[str, frozenset[str]]:
         "client": frozenset(),
         "dataset": frozenset(row.id for row in file.datasets),
         "party": frozenset({"subject", *file.recipients}),
-        "statute": frozenset(law.file.statutes),
+        "statute": frozenset({*law.file.statutes, *(name for row in law.file.statutes.values() for name in row.also)}),
         "version": frozenset({file.statement.version}),
     }
 

@@ -177,8 +177,10 @@ class Organisation:
     """
 
     def __init__(self, facts: Iterable[Fact] = (), first: Fact | None = None) -> None:
-        ordered = sorted(facts, key=by_time)
+        given = sorted(facts, key=by_time)
+        ordered = [fact for fact in given if not fact.fenced]
         self.facts: Final = ordered
+        self.fenced: Final = [fact for fact in given if fact.fenced]
         self.first: Final = first if first is not None else (ordered[0] if ordered else None)
         self.types: Final = _by_type(ordered)
         self.milestones: Final = _index(self.types[MILESTONE], "milestone")

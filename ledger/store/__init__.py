@@ -19,7 +19,7 @@ class EventRow(NamedTuple):
     version: int
     topic: str
     state: bytes
-    leaf: bytes
+    leaf_hash: bytes
     source: str
     event_id: str
     content: bytes
@@ -107,7 +107,11 @@ class EventLog(Protocol):
     """The log of facts and decisions; each backend passes tests/contracts/test_event_log.py."""
 
     ledger_id: str
-    recorder: ProcessRecorder
+
+    @property
+    def recorder(self) -> ProcessRecorder:
+        """The library's recorder under the log."""
+        ...
 
     def append(self, batch: Append) -> int:
         """Commit a batch and return the position of its last record (or of the log); raises GenerationMoved, BatchAlreadyRecorded."""
@@ -115,6 +119,10 @@ class EventLog(Protocol):
 
     def tally(self, counts: Mapping[tuple[str, str], int], at: datetime) -> None:
         """Add to what became of the inputs of a stream or source, outside a batch."""
+        ...
+
+    def settle_quarantine(self, number: int, state: str) -> None:
+        """Say what became of a quarantined input."""
         ...
 
     def known(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Known]:
@@ -127,6 +135,14 @@ class EventLog(Protocol):
 
     def read(self, after: int, limit: int) -> list[Record]:
         """At most `limit` records behind position `after`, in order."""
+        ...
+
+    def at(self, positions: Sequence[int]) -> list[Record]:
+        """The records at these positions, in order; one that is not there is left out. One query."""
+        ...
+
+    def position_of(self, event_id: str) -> list[tuple[str, int]]:
+        """(source, position) of every recorded event with that id."""
         ...
 
     def size(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from eventsourcing.sqlite import (
 )
 
 from ledger.domain.errors import BatchAlreadyRecorded, GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
-from ledger.evidence.tree import extend
+from ledger.evidence.tree import extend, leaf_hash
 from ledger.sealing import Record, leaf_of
 from ledger.store import Append, Known, NameRow, Quarantined, SourceState
 
@@ -36,7 +35,6 @@ _PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -65536",
     "PRAGMA wal_autocheckpoint = 8000",
-    "PRAGMA secure_delete = ON",
     "PRAGMA temp_store = MEMORY",
 )
 _QUARANTINE_COLUMNS: Final = ", ".join(Quarantined._fields)
@@ -73,7 +71,7 @@ class LedgerRecorder(SQLiteProcessRecorder):
         positions = super()._insert_events(c, stored_events, **kwargs) or []
         leaves = [leaf_of(str(s.originator_id), s.originator_version, s.topic, s.state) for s in stored_events]
         if stored_events:
-            grow(c, positions[0], leaves)
+            grow(c, positions[0], [leaf_hash(leaf) for leaf in leaves])
         for position, stored in zip(positions, stored_events, strict=True):
             c.execute("INSERT INTO decision VALUES (?, ?, ?)", (position, str(stored.originator_id), stored.topic))
             if stored.topic == KEYS_DESTROYED:
@@ -93,9 +91,8 @@ def _add_tallies(c: SQLiteCursor, counts: Mapping[tuple[str, str], int], heard: 
     )
 
 
-def grow(c: SQLiteCursor, first: int, leaves: Sequence[bytes]) -> None:
-    """Add leaves to the evidence tree, in the open transaction; `first` is the position of the first of them."""
-    hashes = [hashlib.sha256(b"\x00" + leaf).digest() for leaf in leaves]
+def grow(c: SQLiteCursor, first: int, hashes: Sequence[bytes]) -> None:
+    """Add leaf hashes to the evidence tree, in the open transaction; `first` is the position of the first of them."""
 
     def read(level: int, number: int) -> bytes:
         c.execute("SELECT hashes FROM tile WHERE level = ? AND number = ?", (level, number))
@@ -105,7 +102,7 @@ def grow(c: SQLiteCursor, first: int, leaves: Sequence[bytes]) -> None:
     changed = extend(first - 1, read, hashes)
     rows = [(level, number, tile) for (level, number), tile in changed.items()]
     c.executemany("INSERT OR REPLACE INTO tile VALUES (?, ?, ?)", rows)
-    c.execute("INSERT OR REPLACE INTO tree VALUES (1, ?)", (first - 1 + len(leaves),))
+    c.execute("INSERT OR REPLACE INTO tree VALUES (1, ?)", (first - 1 + len(hashes),))
 
 
 class SQLiteEventLog:
@@ -184,7 +181,7 @@ class SQLiteEventLog:
         numbers = self._numbers(c, {row.source for row in batch.events})
         ids = [(row.event_id, numbers[row.source], row.content, first + index) for index, row in enumerate(batch.events)]
         c.executemany("INSERT INTO event_id VALUES (?, ?, ?, ?)", ids)
-        grow(c, first, [row.leaf for row in batch.events])
+        grow(c, first, [row.leaf_hash for row in batch.events])
 
     def _numbers(self, c: SQLiteCursor, sources: set[str]) -> Mapping[str, int]:
         """The number of each source; a new one is remembered only once it was read back in a later batch."""
@@ -245,6 +242,14 @@ class SQLiteEventLog:
     def read(self, after: int, limit: int) -> list[Record]:
         """At most `limit` records behind position `after`, in order."""
         rows = self._rows("SELECT rowid, * FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?", (after, limit))
+        return list(starmap(Record, rows))
+
+    def at(self, positions: Sequence[int]) -> list[Record]:
+        """The records at these positions, in order; one that is not there is left out. One query."""
+        wanted = orjson.dumps(list(positions)).decode()
+        rows = self._rows(
+            "SELECT rowid, * FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid", (wanted,)
+        )
         return list(starmap(Record, rows))
 
     def size(self) -> int:

@@ -34,7 +34,7 @@ def log(tmp_path: Path) -> Iterator[SQLiteEventLog]:
 
 def row(place: int, event_id: str = "", source: str = "/s") -> EventRow:
     state = b'{"n": %d}' % place
-    leaf = leaf_of("s", place + 1, "pdl.test.v1", state)
+    leaf = leaf_hash(leaf_of("s", place + 1, "pdl.test.v1", state))
     return EventRow(place + 1, "pdl.test.v1", state, leaf, source, event_id or f"e-{place}", b"c" * 16)
 
 

@@ -5,10 +5,7 @@ Under CI=true its absence is a failure; elsewhere the tests that need it are ski
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import time
 import uuid
 import warnings
@@ -57,7 +54,7 @@ class Topic:
 
     def send(self, bodies: Sequence[bytes | None], *, partition: int = 0, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         for body in bodies:
-            self._producer.send(self.name, body, partition=partition, headers=list(headers))
+            self._producer.send(self.name, body, key=b"k", partition=partition, headers=list(headers))
         self._producer.flush()
 
     def transaction(self) -> Any:
@@ -96,79 +93,3 @@ def make_topic(broker: str) -> Iterator[Callable[..., Topic]]:
     yield make
     for topic in made:
         topic.close()
-
-
-class Pdl:
-    """The command `pdl` on a data directory of its own, in processes of its own."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-
-    def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PDL_")}
-        return kept | {"PDL_DATA": str(self.data), "PYTHONPATH": str(ROOT)} | more
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "consumers.cli", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self._environment(environment),
-            cwd=self.data.parent,
-        )
-
-    def __call__(self, *arguments: str, status: int = 0, **environment: str) -> str:
-        process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == status, f"{arguments[0]}: {process.returncode}\n{out}\n{err}"
-        assert "Traceback" not in err
-        self.said = err
-        return out
-
-    def json(self, *arguments: str, **environment: str) -> Any:
-        lines = self(*arguments, "--format", "json", **environment).splitlines()
-        assert len(lines) == 1
-        return json.loads(lines[0])
-
-    def rows(self, *arguments: str) -> list[Any]:
-        return [json.loads(line) for line in self(*arguments, "--format", "json").splitlines()]
-
-
-@pytest.fixture
-def pdl(tmp_path: Path) -> Pdl:
-    """`pdl` on an empty data directory."""
-    return Pdl(tmp_path / "ledger")
-
-
-def event(number: int, **more: Any) -> dict[str, Any]:
-    """A collection that an organisation of the built-in packs may make."""
-    return {
-        "specversion": "1.0",
-        "id": f"e-{number}",
-        "source": "https://forms.example/test",
-        "type": "pdl.data.collected.v1",
-        "time": "2026-03-01T12:00:00+01:00",
-        "data": {
-            "organisation": "klantinfocus",
-            "activity": "forms",
-            "subject": {"scheme": "email", "value": f"person{number % 50}@canary.example", "class": "enquirer"},
-            "values": {"email": f"person{number % 50}@canary.example", "message": "please call"},
-            "origin": "subject",
-            "system": "crm",
-        },
-    } | more
-
-
-@pytest.fixture
-def make_event() -> Callable[..., dict[str, Any]]:
-    """Makes events by number."""
-    return event
-
-
-@pytest.fixture
-def make_bodies() -> Callable[[range], list[bytes]]:
-    """Makes the bytes of events by number."""
-    return lambda numbers: [json.dumps(event(number)).encode() for number in numbers]
-
-

@@ -21,8 +21,7 @@ class PromiseBase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     `rule` is its id and `also` the rules that a contradiction breaks at the same time; `law` the article
     (for example "5(1)(e)"); `words` a quotation that occurs exactly once in the statement; `assumed` the
     default that was chosen where the statement is silent, shown in every message; `risk` that a
-    contradiction is doubtful (a risk instead of a violation); `covers` the statutory rules that this
-    promise stands in for, so that one contradiction stays one finding.
+    contradiction is doubtful (a risk instead of a violation).
     """
 
     rule: str
@@ -32,4 +31,3 @@ class PromiseBase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     assumed: str = ""
     assumed_nl: str = ""
     risk: bool = False
-    covers: tuple[str, ...] = ()

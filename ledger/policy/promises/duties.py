@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
 
-from ledger.policy.filters import Ids, When
-from ledger.policy.promises.base import PromiseBase
+from ledger.domain.calendar import FOREVER, Duration, after, day_of, duration, last_day, late_from, moment_of, rolled
+from ledger.domain.facts import Fact
+from ledger.policy.case import Case, Setting, same_day
+from ledger.policy.filters import Ids, When, matches, types_of
+from ledger.policy.findings import Code
+from ledger.policy.promises.base import Act, PromiseBase, Whole
+from ledger.policy.timeline import (
+    COLLECTED,
+    DELETED,
+    INFORMED,
+    NOTICE,
+    SHARED,
+    TRIAGED,
+    UNSOLICITED,
+    USED,
+    by_time,
+    same,
+)
 
 
 class Cadence(PromiseBase, frozen=True, kw_only=True, tag="cadence"):
@@ -52,3 +70,310 @@ class Triage(PromiseBase, frozen=True, kw_only=True, tag="triage"):
 
     activity: str
     term: str
+
+
+# --- judging ------------------------------------------------------------------------------------------------------------
+
+
+def cadence(promise: Cadence) -> Whole:
+    """Judge that a control comes round in time (contract, Reading 2)."""
+    every = duration(promise.every) or Duration(months=1)
+
+    def judge(case: Case) -> None:
+        first = case.organisation.first
+        if first is None:
+            return
+        done = [fact for fact in case.organisation.types.get("pdl.control.executed.v1", ()) if fact.control == promise.control]
+        start, because = max(case.setting.binds, first.time), first
+        for fact in [*(fact for fact in done if fact.time >= start), None]:
+            late = late_from(start, every)
+            if fact is None or fact.time >= late:
+                nl, en = case.setting.shown("control", [promise.control])
+                until = None if fact is None else fact.time
+                case.find(promise, "control-missed", (because,), late, f"niet uitgevoerd: {nl}", f"not executed: {en}", until=until)
+            if fact is not None:
+                start, because = fact.time, fact
+
+    return judge
+
+
+def duty(promise: Duty) -> Whole:
+    """Judge that a person was told something in time."""
+    term = duration(promise.term) if promise.term else None
+
+    def judge(case: Case) -> None:
+        told = [
+            fact
+            for fact in case.person.types.get(INFORMED, ())
+            if set(promise.informed).intersection(fact.about) and (promise.attempt or fact.outcome == "delivered")
+        ]
+        for trigger in _triggers(promise, case):
+            _told_in_time(promise, term, trigger, told, case)
+
+    return judge
+
+
+def _triggers(promise: Duty, case: Case) -> list[Fact]:
+    """The acts or milestones that ask for information, bound by the statement's date and by what they must follow."""
+    person, binds = case.person, case.setting.law_binds if promise.statutory else case.setting.binds
+    if promise.effective:
+        held = [copy.collected for copy in case.copies(promise.activity or "") if copy.start < binds < copy.end]
+        return sorted({fact.id: fact for fact in held}.values(), key=by_time)[:1]
+    if promise.milestone is not None:
+        rows = [mark.fact for mark in person.milestone(promise.milestone) if mark.time >= binds]
+        return [fact for fact in rows if fact.person is not None or _had_before(promise, fact, case)]
+    when = promise.when or When()
+    rows = [fact for type_ in types_of(when) for fact in person.types.get(type_, ()) if fact.time >= binds and matches(when, fact)]
+    if promise.once:
+        rows = _first_of_each(rows, case, promise.after_milestone)
+    elif promise.after_milestone is not None:
+        marks = person.milestone(promise.after_milestone)
+        rows = [fact for fact in rows if any(mark.time <= fact.time and same(mark.fact.reference, fact.reference) for mark in marks)]
+    return rows
+
+
+def _had_before(promise: Duty, mark: Fact, case: Case) -> bool:
+    """Whether a milestone for everyone reaches this person: data with that client and reference were collected before."""
+    return any(
+        copy.start <= mark.time and same(copy.collected.client, mark.client) and same(copy.collected.reference, mark.reference)
+        for copy in case.copies(promise.activity or mark.activity or "")
+    )
+
+
+def _first_of_each(rows: Sequence[Fact], case: Case, ends: str | None) -> list[Fact]:
+    """The first act of each procedure: by reference, anew once a procedure was closed."""
+    marks = [] if ends is None else case.person.milestone(ends)
+    kept: list[Fact] = []
+    for fact in rows:
+        before = next((other for other in reversed(kept) if same(other.reference, fact.reference) and same(other.client, fact.client)), None)
+        if before is None or any(before.time < mark.time <= fact.time and same(mark.fact.reference, fact.reference) for mark in marks):
+            kept.append(fact)
+    return kept
+
+
+def _told_in_time(promise: Duty, term: Duration | None, trigger: Fact, told: Sequence[Fact], case: Case) -> None:
+    if promise.waiver and trigger.informing_waived is not None:
+        return
+    fitting = [fact for fact in told if same(fact.client, trigger.client) and same(fact.reference, trigger.reference)]
+    nl, en = case.setting.shown("duty", promise.informed)
+    if promise.before:
+        placed = max((span.start for span in case.person.restrictions if span.lifted is trigger), default=None)
+        if placed is not None and not any(placed <= fact.time <= trigger.time for fact in fitting):
+            case.find_act(promise, "not-informed", trigger, f"vooraf niet ingelicht over {nl}", f"not told beforehand about {en}")
+        return
+    start = case.setting.binds if promise.effective else trigger.time
+    if promise.early or promise.effective:
+        fitting = [fact for fact in fitting if fact.time >= _since(promise, trigger, case)]
+    else:
+        fitting = [fact for fact in fitting if fact.time >= trigger.time]
+    late = late_from(start, term or Duration())
+    done = min((fact.time for fact in fitting), default=None)
+    if promise.effective:
+        done = _noticed(case, done)
+    if done is not None and done < late:
+        return
+    about = _existing(case, promise) if promise.effective else [trigger]
+    text = (f"niet op tijd ingelicht over {nl}", f"not told in time about {en}")
+    dataset = case.setting.dataset_of(trigger.activity, trigger.categories)
+    case.find(promise, "not-informed", about, late, *text, until=done, activity=trigger.activity, dataset=dataset, client=trigger.client)
+
+
+def _since(promise: Duty, trigger: Fact, case: Case) -> datetime:
+    """From when early information counts: after the same trigger came before, if it did."""
+    if promise.milestone is None:
+        return datetime.min.replace(tzinfo=UTC)
+    before = [mark.time for mark in case.person.milestone(promise.milestone) if mark.time < trigger.time and same(mark.fact.reference, trigger.reference)]
+    return max(before, default=datetime.min.replace(tzinfo=UTC))
+
+
+def _noticed(case: Case, done: datetime | None) -> datetime | None:
+    """A privacy notice tells of the storage as well."""
+    times = [fact.time for fact in case.person.types.get(NOTICE, ())]
+    times += [fact.time for fact in case.person.types.get(COLLECTED, ()) if fact.notice is not None]
+    return min([*times, *([] if done is None else [done])], default=None)
+
+
+def _existing(case: Case, promise: Duty) -> list[Fact]:
+    held = [copy.collected for copy in case.copies(promise.activity or "") if copy.start < case.setting.binds < copy.end]
+    return sorted({fact.id: fact for fact in held}.values(), key=by_time)
+
+
+def notices(own: Sequence[NoticeDuty], statutory: Sequence[NoticeDuty], setting: Setting) -> Act:
+    """Judge a collection by the information that the person got; the statement's own promise stands for the article."""
+
+    def judge(fact: Fact, case: Case) -> None:
+        kinds = set()
+        for promise in own:
+            if matches(promise.when, fact):
+                kinds.add(promise.at)
+                _noticed_in_time(promise, fact, case)
+        if fact.time < setting.law_binds:
+            return
+        for promise in statutory:
+            if promise.at not in kinds and matches(promise.when, fact):
+                _noticed_in_time(promise, fact, case)
+
+    return judge
+
+
+def _noticed_in_time(promise: NoticeDuty, fact: Fact, case: Case) -> None:
+    if promise.at == "collection":
+        if not _told_at(fact, case):
+            nl, en = case.setting.shown("category", fact.categories)
+            case.find_act(promise, "no-notice", fact, f"niet ingelicht bij het vastleggen van {nl}", f"not informed when this was recorded: {en}")
+    else:
+        _told_within(promise, fact, case)
+
+
+def _told_at(fact: Fact, case: Case) -> bool:
+    """Whether the person was informed at that time: on the collection, or told of the storage that day (Reading 8)."""
+    if fact.notice is not None:
+        at = moment_of(fact.notice_at)
+        if at is None or at <= fact.time or same_day(at, fact.time):
+            return True
+    rows = [*case.person.types.get(INFORMED, ()), *case.person.types.get(NOTICE, ())]
+    return any(same_day(row.time, fact.time) and (row.type == NOTICE or "storage" in row.about) and same(row.client, fact.client) for row in rows)
+
+
+def _told_within(promise: NoticeDuty, fact: Fact, case: Case) -> None:
+    """Art. 14(3): within the term, and at the latest at the first contact or share."""
+    done = _first_notice(fact, case)
+    first = _first_contact(fact, case)
+    day = last_day(day_of(fact.time), duration(promise.term or "P1M") or Duration(months=1))
+    unrolled, late = after(day), after(rolled(day))
+    nl, en = case.setting.shown("category", fact.categories)
+    text = (f"niet ingelicht over gegevens van een ander: {nl}", f"not informed about data obtained elsewhere: {en}")
+    dataset = case.setting.dataset_of(fact.activity, fact.categories)
+    where = {"activity": fact.activity, "dataset": dataset, "client": fact.client}
+    if first is not None and first.time < unrolled:
+        if done is None or done > first.time:
+            case.find(promise, "no-notice", (fact, first), first.time, *text, until=done, **where)
+        return
+    statutory_term(promise, "no-notice", (fact,), unrolled, late, done, text, case, **where)
+
+
+def statutory_term(
+    promise: PromiseBase,
+    code: Code,
+    about: Sequence[Fact],
+    unrolled: datetime,
+    late: datetime,
+    done: datetime | None,
+    text: tuple[str, str],
+    case: Case,
+    *,
+    activity: str | None = None,
+    dataset: str | None = None,
+    client: str | None = None,
+    rule: str | None = None,
+    also: tuple[str, ...] | None = None,
+    law: str | None = None,
+    words: str = "",
+) -> None:
+    """A statutory term as one finding: a risk once its end passed, a violation once the rolled end did (Reading 17)."""
+    where: dict[str, Any] = {"activity": activity, "dataset": dataset, "client": client, "rule": rule, "also": also, "law": law, "words": words}
+    if done is not None and done < unrolled:
+        return
+    if unrolled < late:
+        rolls = done is None or done >= late
+        window = {"visible_from": unrolled, "visible_to": late if rolls else None}
+        case.find(promise, code, about, unrolled, *text, until=None if rolls else done, severity="risk", **window, **where)
+    if done is None or done >= late:
+        case.find(promise, code, about, late, *text, until=done, **where)
+
+
+def _first_notice(fact: Fact, case: Case) -> datetime | None:
+    """The first notice at or after a collection that names its categories, or names none."""
+    person = case.person
+    times = []
+    for row in person.types.get(NOTICE, ()):
+        if row.time >= fact.time and same(row.client, fact.client) and (not row.about or set(row.about).issuperset(fact.categories)):
+            times.append(row.time)
+    times += [row.time for row in person.types.get(INFORMED, ()) if row.time >= fact.time and "storage" in row.about and same(row.client, fact.client)]
+    if fact.notice is not None:
+        at = moment_of(fact.notice_at) or fact.time
+        if at >= fact.time or same_day(at, fact.time):
+            times.append(max(at, fact.time))
+    return min(times, default=None)
+
+
+def _first_contact(fact: Fact, case: Case) -> Fact | None:
+    """The first contact with the person, or share of these data, after a collection."""
+    rows = [
+        row
+        for row in case.person.types.get(USED, ())
+        if row.operation == "contact" and row.time >= fact.time and same(row.client, fact.client) and row.activity == fact.activity
+    ]
+    rows += [
+        row
+        for row in case.person.types.get(SHARED, ())
+        if row.time >= fact.time
+        and row.activity == fact.activity
+        and same(row.client, fact.client)
+        and not set(fact.categories).isdisjoint(row.categories)
+    ]
+    return min(rows, key=by_time, default=None)
+
+
+def triage(promise: Triage) -> Whole:
+    """Judge that unsolicited data are looked at, and erased when nobody needs them (contract, Reading 11)."""
+    term = duration(promise.term) or Duration(months=1)
+
+    def judge(case: Case) -> None:
+        received = [fact for fact in case.person.types.get(UNSOLICITED, ()) if fact.time >= case.setting.binds]
+        triaged = [*case.person.types.get(TRIAGED, ()), *case.organisation.types.get(TRIAGED, ())]
+        for fact in received:
+            if fact.decision is None:
+                _looked_at(promise, term, fact, triaged, case)
+        rows = [*triaged, *(fact for fact in case.person.types.get(UNSOLICITED, ()) if fact.decision is not None)]
+        last: dict[str | None, Fact] = {}
+        for row in sorted(rows, key=by_time):
+            last[row.reference] = row
+        for row in last.values():
+            if row.decision == "not-needed":
+                _erased_after(promise, row, case)
+
+    return judge
+
+
+def _looked_at(promise: Triage, term: Duration, fact: Fact, triaged: Sequence[Fact], case: Case) -> None:
+    done = min((row.time for row in triaged if row.reference == fact.reference and row.time >= fact.time), default=None)
+    late = late_from(fact.time, term)
+    if done is None or done >= late:
+        text = ("ongevraagde gegevens niet beoordeeld", "unsolicited data were not looked at")
+        case.find(promise, "not-triaged", (fact,), late, *text, until=done, severity="risk", activity=promise.activity, client=fact.client)
+
+
+def _erased_after(promise: Triage, decided: Fact, case: Case) -> None:
+    """Data of the triage are gone by the end of the next working day."""
+    late = max(late_from(decided.time, Duration()), case.setting.binds)
+    held = [copy for copy in case.copies(promise.activity) if copy.collected.reference == decided.reference and copy.end > late]
+    collections = sorted({copy.collected.id: copy.collected for copy in held}.values(), key=by_time)
+    ends = [copy.end for copy in held]
+    if not any(copy.collected.reference == decided.reference for copy in case.copies(promise.activity)):
+        received = [fact for fact in case.person.types.get(UNSOLICITED, ()) if fact.reference == decided.reference]
+        gone = [fact.time for fact in case.person.types.get(DELETED, ()) if _deletes(promise, fact, decided)]
+        end = min(gone, default=FOREVER)
+        if received and end >= late:
+            collections, ends = received[:1], [end]
+    if collections:
+        until = max(ends)
+        dataset = case.setting.dataset_of(promise.activity, [category for fact in collections for category in fact.categories])
+        text = ("niet nodig, en niet verwijderd", "not needed, and not erased")
+        about = (*collections, decided)
+        case.find(
+            promise,
+            "overdue",
+            about,
+            late,
+            *text,
+            until=None if until >= FOREVER else until,
+            severity="violation",
+            activity=promise.activity,
+            dataset=dataset,
+            client=decided.client,
+        )
+
+
+def _deletes(promise: Triage, deleted: Fact, decided: Fact) -> bool:
+    return deleted.activity == promise.activity and same(deleted.reference, decided.reference) and deleted.time >= decided.time

@@ -1,0 +1,368 @@
+"""The judge: facts and packs in, findings out; a pure function of the set of facts, without a clock.
+
+A finding may lie in the future, so that time passing judges nobody anew: `at` (in findings) applies a
+clock when somebody reads. `judge` takes a whole history in memory; `judge_person` and `judge_organisation`
+are its parts, for a register that keeps up with a log. Sources: the contract and its Readings.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from ledger.domain.calendar import FOREVER, day_of, moment_of, start_of
+from ledger.domain.facts import Fact
+from ledger.policy.case import Case, Setting
+from ledger.policy.filters import Check, When, compiled, concerns, matches, types_of, wire
+from ledger.policy.findings import Finding, at, order
+from ledger.policy.promises import (
+    AccessScope,
+    AllowList,
+    Cadence,
+    ClientParameter,
+    ConsentGate,
+    ContractGate,
+    Duty,
+    Matrix,
+    Minimum,
+    NoticeDuty,
+    Precondition,
+    Prohibition,
+    Promise,
+    Recipients,
+    RequestClock,
+    Retention,
+    Statutory,
+    Stop,
+    Triage,
+)
+from ledger.policy.promises import acts, consents, contracts, duties, records, requests, retention, statutory
+from ledger.policy.promises.base import Act, Whole
+from ledger.policy.timeline import COLLECTED, DELETED, SHARED, USED, Copy, Organisation, Person, people_of, without_retracted
+
+if TYPE_CHECKING:
+    from ledger.policy.model import Pack
+
+__all__ = ["HoldLine", "RetentionLine", "at", "judge", "judge_organisation", "judge_person", "judge_sources", "retention_status"]
+
+_Step = tuple[Check | None, Act, datetime]
+_DATA: Final = (COLLECTED, USED, SHARED)
+
+
+# --- what callers use -----------------------------------------------------------------------------------------------------
+
+
+def judge(pack: Pack, facts: Iterable[Fact]) -> list[Finding]:
+    """Judge the history of one organisation, whatever the order of its facts; facts of others are passed over.
+
+    Facts after the moment of interest are the caller's to leave out; findings may lie in the future (see `at`).
+    """
+    given = list(facts)
+    live = without_retracted(fact for fact in given if fact.organisation == pack.organisation)
+    organisation = Organisation((fact for fact in live if fact.person is None), first=live[0] if live else None)
+    people = people_of(live)
+    found = judge_organisation(pack, organisation)
+    for mine in people.values():
+        found += judge_person(pack, mine, organisation)
+    found += judge_sources(pack, given)
+    return sorted(found, key=order)
+
+
+def judge_person(pack: Pack, facts: Sequence[Fact], organisation: Organisation) -> list[Finding]:
+    """Judge one person: their facts in order (by time, source, id), under all linked pseudonyms, none retracted."""
+    return _machine(pack).person(Person(facts, organisation), organisation)
+
+
+def judge_organisation(pack: Pack, organisation: Organisation) -> list[Finding]:
+    """Judge what concerns the organisation itself: instructions, controls, access, processors, breaches."""
+    return _machine(pack).whole(organisation)
+
+
+def judge_sources(pack: Pack, facts: Iterable[Fact]) -> list[Finding]:
+    """Note gaps in the sequence of a source, and what it reports against what it sent (contract, Reading 25)."""
+    machine = _machine(pack)
+    case = Case(machine.setting, Person((), Organisation()), Organisation())
+    records.sources(list(facts), case)
+    return case.found
+
+
+class HoldLine(Struct, frozen=True, kw_only=True):
+    """Why a dataset may not be erased from `start` up to `end`: a placed hold, a minimum term, a restriction."""
+
+    kind: str
+    statute: str | None
+    reference: str | None
+    start: datetime
+    end: datetime | None
+    rule: str | None = None
+
+
+class RetentionLine(Struct, frozen=True, kw_only=True):
+    """What one dataset of a person is held for, and until when; moments are in UTC.
+
+    `due` is the first moment at which keeping it is late (None: no clock has started), `overdue_since` the
+    start of the finding that is or will be open (None while nothing is due). `systems` still hold a copy; None among them is a
+    copy that no system was named for. `holds` say what stands in the way of erasing it, and when.
+    """
+
+    organisation: str
+    person: str | None
+    activity: str
+    dataset: str
+    client: str | None
+    collections: tuple[str, ...]
+    systems: tuple[str | None, ...]
+    since: datetime
+    clock_started: datetime | None
+    due: datetime | None
+    overdue_since: datetime | None
+    rule: str | None
+    also: tuple[str, ...]
+    then: str
+    words: str
+    assumed: str
+    holds: tuple[HoldLine, ...] = ()
+
+    def held_at(self, now: datetime) -> HoldLine | None:
+        """The hold that binds at a moment: the one that lasts longest."""
+        binding = [hold for hold in self.holds if hold.start <= now and (hold.end is None or now < hold.end)]
+        return max(binding, key=lambda hold: hold.end or FOREVER, default=None)
+
+    @property
+    def hold_statute(self) -> str | None:
+        """The statute of the hold that lasts longest, if there is one."""
+        last = max(self.holds, key=lambda hold: hold.end or FOREVER, default=None)
+        return None if last is None else last.statute
+
+    @property
+    def held_until(self) -> datetime | None:
+        """When the last hold ends; None without a hold, or for a hold without end."""
+        return max((hold.end for hold in self.holds if hold.end is not None), default=None)
+
+
+def retention_status(pack: Pack, facts: Sequence[Fact], organisation: Organisation) -> list[RetentionLine]:
+    """What is still held of one person after these facts, by dataset and client: clock, due moment and holds."""
+    return _machine(pack).status(Person(facts, organisation), organisation)
+
+
+# --- a pack made ready ----------------------------------------------------------------------------------------------------
+
+
+class _Machine:
+    """A pack compiled once: the acts that each type and activity must pass, and what is judged as a whole."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.setting: Final = Setting(pack)
+        self.pack: Final = pack
+        own: tuple[Promise, ...] = tuple(pack.promises)
+        law: tuple[Promise, ...] = tuple(pack.law.promises)
+        self.own: Final = own
+        self.all: Final = (*own, *law)
+        self.retentions: Final = [promise for promise in own if isinstance(promise, Retention)]
+        self.minimums: Final = [promise for promise in own if isinstance(promise, Minimum)]
+        self.articles: Final = {promise.article: promise for promise in (*law, *own) if isinstance(promise, Statutory)}
+        self._acts: Final[dict[str, list[tuple[When, Act, datetime]]]] = defaultdict(list)
+        self._table: Final[dict[tuple[str, str | None], tuple[_Step, ...]]] = {}
+        self._person: Final[list[Whole]] = []
+        self._whole: Final[list[Whole]] = []
+        self._compile_acts()
+        self._compile_joint()
+        self._compile_articles()
+        self._compile_wholes()
+
+    def person(self, person: Person, organisation: Organisation) -> list[Finding]:
+        case = Case(self.setting, person, organisation)
+        self._judge_acts(person.facts, case)
+        for whole in self._person:
+            whole(case)
+        return case.found
+
+    def whole(self, organisation: Organisation) -> list[Finding]:
+        case = Case(self.setting, Person(organisation.facts, Organisation()), organisation)
+        self._judge_acts(organisation.facts, case)
+        self._judge_acts(organisation.fenced, case)
+        for whole in self._whole:
+            whole(case)
+        return case.found
+
+    def _judge_acts(self, facts: Iterable[Fact], case: Case) -> None:
+        table, activities = self._table, self.pack.activities
+        for fact in facts:
+            activity = fact.activity
+            key = (fact.type, activity if activity in activities else None)
+            steps = table.get(key)
+            if steps is None:
+                steps = table[key] = self._steps(*key)
+            for check, act, binds in steps:
+                if fact.time >= binds and (check is None or check(fact)):
+                    act(fact, case)
+
+    def _steps(self, type_: str, activity: str | None) -> tuple[_Step, ...]:
+        return tuple((compiled(when), act, binds) for when, act, binds in self._acts[type_] if concerns(when, activity))
+
+    # --- compiling ----------------------------------------------------------------------------------------------------------
+
+    def _add(self, when: When, act: Act, *, law: bool = False) -> None:
+        binds = self.setting.law_binds if law else self.setting.binds
+        for type_ in types_of(when):
+            self._acts[type_].append((when, act, binds))
+
+    def _compile_acts(self) -> None:
+        """One step for each promise about a single act."""
+        gates = [promise for promise in self.own if isinstance(promise, ContractGate) and promise.party == "recipient"]
+        for promise in self.all:
+            match promise:
+                case AllowList():
+                    self._add(promise.when, acts.allow_list(promise, self.setting))
+                case Matrix():
+                    self._add(promise.when, acts.matrix(promise, self.setting))
+                case Recipients():
+                    self._add(promise.when, acts.recipients(promise, self.setting))
+                case Prohibition():
+                    self._add(promise.when, acts.prohibition(promise, self.setting))
+                case Precondition():
+                    self._add(promise.when, acts.precondition(promise, self.setting))
+                case AccessScope():
+                    self._add(When(type=("access.used",)), acts.access_scope(promise, self.setting))
+                case ClientParameter():
+                    self._add(When(type=("client.instructed",)), retention.client_parameter(promise))
+                case ContractGate():
+                    judged = contracts.contract_gate(promise, self.setting)
+                    self._add(promise.when, _unless(gates, judged) if promise.statutory else judged, law=promise.statutory)
+                case _:
+                    pass
+
+    def _compile_joint(self) -> None:
+        """Steps that take several promises together, so that one contradiction stays one finding."""
+        consent = [promise for promise in self.all if isinstance(promise, ConsentGate)]
+        stops = [promise for promise in self.all if isinstance(promise, Stop)]
+        self._add(When(), consents.consents(consent, stops, self.setting))
+        notices = [promise for promise in self.all if isinstance(promise, NoticeDuty)]
+        own, law = [row for row in notices if not row.statutory], [row for row in notices if row.statutory]
+        self._add(When(type=("data.collected",)), duties.notices(own, law, self.setting))
+        deleted = When(type=("data.deleted",))
+        self._add(deleted, retention.minimums(self.minimums, self.articles.get("17(3)")))
+        for promise in self.retentions:
+            if promise.then == "anonymise":
+                self._add(deleted, retention.anonymisation(promise))
+        self._add(When(type=("milestone.reached", "control.executed", "data.collected")), records.unknown_ids(self.own, self.setting))
+
+    def _compile_articles(self) -> None:
+        used = ("data.used", "data.shared")
+        rows: list[tuple[str, When, Callable[[Statutory, Setting], Act]]] = [
+            ("18(2)", When(type=used), statutory.restricted),
+            ("44", When(type=("data.shared",)), statutory.transfer),
+            ("6(1)-public", When(), statutory.public_body),
+            ("8(1)", When(type=("consent.given",)), statutory.child),
+            ("28(2)", When(type=("processor.engaged",)), statutory.announced),
+        ]
+        for article, when, made in rows:
+            if article in self.articles:
+                self._add(when, made(self.articles[article], self.setting), law=True)
+        if "17(1)-erased" in self.articles:
+            every = When(type=("data.collected", "data.used", "data.shared", "data.rectified"))
+            self._add(every, statutory.after_erasure(self.articles["17(1)-erased"]), law=True)
+
+    def _compile_wholes(self) -> None:
+        for promise in self.all:
+            match promise:
+                case Retention():
+                    self._person.append(retention.retention(promise))
+                case Duty():
+                    self._person.append(duties.duty(promise))
+                case Triage():
+                    self._person.append(duties.triage(promise))
+                    self._whole.append(duties.triage(promise))
+                case Cadence():
+                    self._whole.append(duties.cadence(promise))
+                case _:
+                    pass
+        clocks = [promise for promise in self.pack.law.promises if isinstance(promise, RequestClock)]
+        own = next((promise for promise in self.own if isinstance(promise, RequestClock)), None)
+        if clocks:
+            self._person.append(requests.requests(own, clocks[0], self.minimums))
+        if "19" in self.articles:
+            self._person.append(statutory.recipients_told(self.articles["19"]))
+        self._whole.append(statutory.breaches(self.articles))
+
+    # --- retention ------------------------------------------------------------------------------------------------------------
+
+    def status(self, person: Person, organisation: Organisation) -> list[RetentionLine]:
+        case = Case(self.setting, person, organisation)
+        groups: dict[tuple[str, str, str | None], list[Copy]] = defaultdict(list)
+        for copy in person.copies:
+            if copy.end is FOREVER:
+                activity = copy.collected.activity or ""
+                dataset = self.pack.dataset_of(activity, copy.category) or "unlisted"
+                groups[activity, dataset, copy.collected.client].append(copy)
+        ordered = sorted(groups.items(), key=lambda group: (group[0][0], group[0][1], group[0][2] or ""))
+        return [self._line(case, *key, copies) for key, copies in ordered]
+
+    def _line(self, case: Case, activity: str, dataset: str, client: str | None, copies: Sequence[Copy]) -> RetentionLine:
+        collections = {copy.collected.id: copy.collected for copy in copies}
+        best: tuple[datetime, datetime, Retention, retention.Late] | None = None
+        for promise in self.retentions:
+            if promise.activity != activity or (promise.datasets and dataset not in promise.datasets):
+                continue
+            for collected in collections.values():
+                if promise.origin and collected.origin not in promise.origin:
+                    continue
+                for late in retention.lates(promise, collected, dataset, case):
+                    if late.end >= FOREVER and (best is None or late.start < best[0]):
+                        best = (late.start, late.trigger, promise, late)
+        holds = [hold for copy in copies for hold in self._holds(case, copy, dataset)]
+        words = self.setting.words(best[3].rule, best[2].words if best[3].rule == best[2].rule else "")[0] if best else ""
+        return RetentionLine(
+            organisation=self.pack.organisation,
+            person=case.person.name,
+            activity=activity,
+            dataset=dataset,
+            client=client,
+            collections=tuple(sorted(collections)),
+            systems=tuple(sorted({copy.system for copy in copies}, key=lambda system: system or "")),
+            since=min(collected.time for collected in collections.values()),
+            clock_started=best[1] if best else None,
+            due=best[0] if best else None,
+            overdue_since=best[0] if best else None,
+            rule=best[3].rule if best else None,
+            also=best[3].also if best else (),
+            then=best[2].then if best else "erase",
+            words=words,
+            assumed=best[2].assumed if best else "",
+            holds=tuple(dict.fromkeys(holds)),
+        )
+
+    def _holds(self, case: Case, copy: Copy, dataset: str) -> Iterable[HoldLine]:
+        for span in retention.holds_on(case.person, copy.collected, dataset):
+            kind = "hold" if span.placed.statute is not None else "restriction"
+            end = None if span.end >= FOREVER else span.end
+            yield HoldLine(kind=kind, statute=span.placed.statute, reference=span.placed.reference, start=span.start, end=end)
+        for promise in self.minimums:
+            for start, end in retention.minimum_spans(promise, copy, dataset, case):
+                yield HoldLine(
+                    kind="minimum", statute=promise.statute, reference=None, start=start, end=None if end >= FOREVER else end, rule=promise.rule
+                )
+
+
+def _unless(gates: Sequence[ContractGate], judged: Act) -> Act:
+    """The article steps aside where a rule of the statement covers the act."""
+
+    def act(fact: Fact, case: Case) -> None:
+        if not any(matches(gate.when, fact) for gate in gates):
+            judged(fact, case)
+
+    return act
+
+
+_MACHINES: Final[dict[int, _Machine]] = {}
+
+
+def _machine(pack: Pack) -> _Machine:
+    machine = _MACHINES.get(id(pack))
+    if machine is None or machine.pack is not pack:
+        machine = _MACHINES[id(pack)] = _Machine(pack)
+    return machine

@@ -1,0 +1,92 @@
+"""What the record itself shows: unknown ids, gaps in a sequence, counts that differ (contract, Reading 25)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ledger.domain.calendar import moment_of
+from ledger.domain.facts import Fact
+from ledger.policy.case import Case, Setting
+from ledger.policy.filters import wire
+from ledger.policy.findings import Code
+from ledger.policy.promises.acts import AllowList
+from ledger.policy.promises.base import Act, PromiseBase
+from ledger.policy.timeline import COLLECTED, REPORTED, by_time
+
+if TYPE_CHECKING:
+    from ledger.policy.promises import Promise
+
+ACCOUNTABILITY: Final = PromiseBase(rule="GDPR-5(2)", law="5(2)")
+"""What must be demonstrable: it is noted, and contradicts no sentence."""
+
+
+def unknown_ids(promises: Sequence[Promise], setting: Setting) -> Act:
+    """Note a milestone, control, class or activity that the statement does not know, unless a rule of it judges that."""
+    listed = {promise.field for promise in promises if isinstance(promise, AllowList)}
+    spaces = [
+        (space, name)
+        for space, name in (("milestone", "milestone"), ("control", "control"), ("class", "class_"), ("activity", "activity"))
+        if space not in listed
+    ]
+
+    def judge(fact: Fact, case: Case) -> None:
+        for space, name in spaces:
+            id_ = getattr(fact, name)
+            if id_ is None or id_ in setting.pack.known(space) or (space in {"class", "activity"} and fact.type != COLLECTED):
+                continue
+            nl, en = _SPACES[space]
+            text = (f"{nl} staat niet in de verklaring", f"{en} is not in the statement")
+            _note(case, "unknown-id", fact, text)
+
+    return judge
+
+
+_SPACES: Final = {
+    "milestone": ("mijlpaal", "milestone"),
+    "control": ("controle", "control"),
+    "class": ("soort betrokkene", "class of person"),
+    "activity": ("verwerkingsactiviteit", "processing activity"),
+}
+
+
+def _note(case: Case, code: Code, fact: Fact, text: tuple[str, str]) -> None:
+    case.find(
+        ACCOUNTABILITY, code, (fact,), fact.time, *text, severity="note", activity=fact.activity, client=fact.client, person=fact.person
+    )
+
+
+def sources(facts: Sequence[Fact], case: Case) -> None:
+    """Note gaps in `sequence` per source, and reports of a source that differ from what it sent."""
+    _gaps(facts, case)
+    mine = [fact for fact in facts if fact.organisation == case.setting.organisation]
+    for report in sorted((fact for fact in mine if fact.type == REPORTED), key=by_time):
+        _compare(report, mine, case)
+
+
+def _gaps(facts: Sequence[Fact], case: Case) -> None:
+    numbered: dict[str, dict[int, Fact]] = defaultdict(dict)
+    for fact in sorted((fact for fact in facts if fact.sequence is not None), key=by_time):
+        numbered[fact.source].setdefault(fact.sequence or 0, fact)
+    for rows in numbered.values():
+        before: int | None = None
+        for number in sorted(rows):
+            fact = rows[number]
+            if before is not None and number > before + 1 and fact.organisation == case.setting.organisation:
+                lacking = number - before - 1
+                _note(case, "sequence-gap", fact, (f"{lacking} gebeurtenis(sen) ontbreken hiervoor", f"{lacking} event(s) are missing before this one"))
+            before = number
+
+
+def _compare(report: Fact, mine: Sequence[Fact], case: Case) -> None:
+    start, end = moment_of(report.from_), moment_of(report.to, ends=True)
+    if start is None or end is None:
+        return
+    sent = Counter(fact.type for fact in mine if fact.source == report.source and start <= fact.time < end)
+    said = report.counts or {}
+    differing = [type_ for type_, count in sorted(said.items()) if count != (sent[type_] or sent[wire(type_)])]
+    if differing:
+        nl = f"de bron meldt andere aantallen dan ontvangen, bij {len(differing)} soort(en)"
+        en = f"the source reports other counts than were received, for {len(differing)} type(s)"
+        _note(case, "count-differs", report, (nl, en))

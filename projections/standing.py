@@ -1,0 +1,81 @@
+"""Where a person stands: what is kept of them, until when, what holds it, what is erased, who else has it."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+
+from ledger.domain.calendar import local
+from ledger.policy.judge import HoldLine, RetentionLine
+from projections.register import Row, shown
+from projections.registers.erasures import Erasures
+
+State = Literal["live", "held", "erased"]
+_OURS: Final = "erased"
+
+
+class Standing(NamedTuple):
+    """One dataset of a person, as the registers know it at a moment."""
+
+    organisation: str
+    person: str
+    line: RetentionLine
+    hold: HoldLine | None
+    erased_at: int | None
+
+    @property
+    def place(self) -> str:
+        """The dataset as keys are scoped: activity/dataset."""
+        return f"{self.line.activity}/{self.line.dataset}"
+
+
+def standing_of(db: sqlite3.Connection, line: RetentionLine, now: datetime) -> Standing:
+    """A retention line with the hold that binds at a moment, and whether the ledger's own copy is erased."""
+    person = line.person or ""
+    gone = Erasures().erased(db, person)
+    erased = gone.get((line.client or "", f"{line.activity}/{line.dataset}"))
+    return Standing(line.organisation, person, line, line.held_at(now), erased)
+
+
+def retention_row(db: sqlite3.Connection, _judged: str, line: RetentionLine, now: datetime) -> Row:
+    """A line of the register of retention; what systems hold can be overdue after the ledger's own copy is gone."""
+    standing = standing_of(db, line, now)
+    hold = standing.hold
+    return {
+        "organisation": line.organisation,
+        "person": line.person,
+        "activity": line.activity,
+        "dataset": line.dataset,
+        "client": line.client,
+        "state": _state(line, hold, now),
+        "systems": list(line.systems),
+        "since": _moment(line.since),
+        "clock_started": _moment(line.clock_started),
+        "due": _moment(line.due),
+        "overdue_since": _moment(line.overdue_since) if line.overdue_since is not None and line.overdue_since <= now else None,
+        "held_until": None if hold is None else _moment(hold.end),
+        "hold_kind": None if hold is None else hold.kind,
+        "hold_statute": None if hold is None else hold.statute,
+        "hold_reference": None if hold is None else hold.reference,
+        "hold_rule": None if hold is None else hold.rule,
+        "rule": line.rule,
+        "also": list(line.also),
+        "then": line.then,
+        "words": line.words or None,
+        "assumed": line.assumed or None,
+        "ledger_copy": "kept" if standing.erased_at is None else _OURS,
+        "erased": shown(standing.erased_at),
+    }
+
+
+def _state(line: RetentionLine, hold: HoldLine | None, now: datetime) -> str:
+    if hold is not None:
+        return "held"
+    if line.overdue_since is not None and line.overdue_since <= now:
+        return "overdue"
+    return "clock-not-started" if line.due is None else "running"
+
+
+def _moment(moment: datetime | None) -> Any:
+    return None if moment is None else local(moment).isoformat()

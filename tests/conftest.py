@@ -1,0 +1,94 @@
+"""What tests of every kind share: the command `pdl` in processes of its own, and events that may be recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+class Pdl:
+    """The command `pdl` on a data directory of its own, in processes of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+
+    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PDL_")}
+        return kept | {"PDL_DATA": str(self.data), "PYTHONPATH": str(ROOT)} | more
+
+    def start(self, *arguments: str, file_bytes: int | None = None, **environment: str) -> subprocess.Popen[str]:
+        """Start it; `file_bytes` is the size that no file may pass, which is how a disk gets full here."""
+        limit = ["prlimit", f"--fsize={file_bytes}"] if file_bytes is not None else []
+        return subprocess.Popen(
+            [*limit, sys.executable, "-m", "consumers.cli", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self._environment(environment),
+            cwd=self.data.parent,
+        )
+
+    def __call__(self, *arguments: str, status: int = 0, stdin: str = "", file_bytes: int | None = None, **environment: str) -> str:
+        process = self.start(*arguments, file_bytes=file_bytes, **environment)
+        out, err = process.communicate(stdin, timeout=120)
+        assert process.returncode == status, f"{arguments[0]}: {process.returncode}\n{out}\n{err}"
+        assert "Traceback" not in err
+        self.said = err
+        return out
+
+    def json(self, *arguments: str, **environment: str) -> Any:
+        lines = self(*arguments, "--format", "json", **environment).splitlines()
+        assert len(lines) == 1
+        return json.loads(lines[0])
+
+    def rows(self, *arguments: str) -> list[Any]:
+        return [json.loads(line) for line in self(*arguments, "--format", "json").splitlines()]
+
+
+@pytest.fixture
+def pdl(tmp_path: Path) -> Pdl:
+    """`pdl` on an empty data directory."""
+    return Pdl(tmp_path / "ledger")
+
+
+def event(number: int, **more: Any) -> dict[str, Any]:
+    """A collection that an organisation of the built-in packs may make."""
+    return {
+        "specversion": "1.0",
+        "id": f"e-{number}",
+        "source": "https://forms.example/test",
+        "type": "pdl.data.collected.v1",
+        "time": "2026-03-01T12:00:00+01:00",
+        "data": {
+            "organisation": "klantinfocus",
+            "activity": "forms",
+            "subject": {"scheme": "email", "value": f"person{number % 50}@canary.example", "class": "enquirer"},
+            "values": {"email": f"person{number % 50}@canary.example", "message": "please call"},
+            "origin": "subject",
+            "system": "crm",
+        },
+    } | more
+
+
+@pytest.fixture
+def make_event() -> Callable[..., dict[str, Any]]:
+    """Makes events by number."""
+    return event
+
+
+@pytest.fixture
+def make_bodies() -> Callable[[range], list[bytes]]:
+    """Makes the bytes of events by number."""
+    return lambda numbers: [json.dumps(event(number)).encode() for number in numbers]
+
+

@@ -1,0 +1,256 @@
+"""What every key store promises; each backend runs all of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.domain.errors import KeyMissing
+from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope, expand
+from ledger.keys.memory import MemoryKeyStore
+from ledger.keys.sqlite import open_key_store
+
+ADA = Identifier("acme", "email", "ada@example.org")
+BEN = Identifier("acme", "email", "ben@example.org")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path: Path):
+    opened = _store(request.param, tmp_path)
+    yield opened
+    opened.close()
+
+
+def _store(kind: str, place: Path) -> KeyStore:
+    return MemoryKeyStore("a ledger") if kind == "memory" else open_key_store(place, ledger_id="a ledger", create=True)
+
+
+def person_of(store: KeyStore, identifier: Identifier) -> str:
+    person = store.resolve([identifier], create=[identifier])[identifier]
+    assert isinstance(person, str)
+    return person
+
+
+def key_of(store: KeyStore, scope: Scope) -> Key:
+    key = store.obtain([scope])[scope]
+    assert isinstance(key, Key)
+    return key
+
+
+def scope_of(person: str, dataset: str = "forms/forms", client: str = "") -> Scope:
+    return Scope("acme", client, person, dataset)
+
+
+def test_a_person_is_met_once_and_stays_the_same(store: KeyStore) -> None:
+    assert store.resolve([ADA]) == {ADA: None}
+    person = person_of(store, ADA)
+    assert len(bytes.fromhex(person)) == 16
+    assert store.resolve([ADA, BEN], create=[BEN])[ADA] == person == person_of(store, ADA)
+    assert store.people() == {"acme": 2}
+
+
+def test_the_same_identifier_is_another_person_in_another_organisation(store: KeyStore) -> None:
+    elsewhere = ADA._replace(organisation="umbrella")
+    assert person_of(store, ADA) != person_of(store, elsewhere)
+
+
+def test_scheme_and_value_are_not_run_together(store: KeyStore) -> None:
+    assert person_of(store, Identifier("acme", "a", "bc")) != person_of(store, Identifier("acme", "ab", "c"))
+
+
+def test_each_scope_has_its_own_key(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    scopes = [
+        scope_of(person),
+        scope_of(person, "crm/crm"),
+        scope_of(person, client="c1"),
+        Scope("acme", "", "", "organisation"),
+    ]
+    keys = store.obtain(scopes)
+    assert len({key.id for key in keys.values() if isinstance(key, Key)}) == 4
+    again = store.obtain(scopes)
+    assert [again[scope].id for scope in scopes] == [keys[scope].id for scope in scopes]
+    assert store.scopes_of(person) == sorted((scope, keys[scope].id) for scope in scopes[:3])
+
+
+def test_a_key_opens_what_it_sealed(store: KeyStore) -> None:
+    key, nonce = key_of(store, scope_of(person_of(store, ADA))), os.urandom(12)
+    sealed = key.aead.encrypt(nonce, b"secret", b"header")
+    read = store.open([key.id])[key.id]
+    assert isinstance(read, Key)
+    assert read.aead.decrypt(nonce, sealed, b"header") == b"secret"
+    assert read.mac(b"content") == key.mac(b"content") != key.mac(b"other")
+    assert len(key.mac(b"")) == 16
+
+
+def test_a_key_is_never_shown(store: KeyStore) -> None:
+    key = key_of(store, scope_of(person_of(store, ADA)))
+    assert repr(key) == f"Key({key.id})"
+
+
+def test_an_unknown_key_is_missing_and_not_erased(store: KeyStore) -> None:
+    with pytest.raises(KeyMissing, match="00ff"):
+        store.open(["00ff" * 8])
+
+
+def test_a_destroyed_key_is_erased_and_never_made_again(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    kept, gone = key_of(store, scope_of(person, "crm/crm")), key_of(store, scope_of(person))
+    destroyed = store.destroy([scope_of(person)], case="case-1", generation=1)
+    assert destroyed == ([gone.id], [], False)
+    assert store.open([gone.id, kept.id]) == {
+        gone.id: Erased(gone.id, "case-1"),
+        kept.id: store.open([kept.id])[kept.id],
+    }
+    assert store.obtain([scope_of(person)]) == {scope_of(person): Erased(gone.id, "case-1")}
+    assert key_of(store, scope_of(person, "crm/crm")).id == kept.id
+    assert store.resolve([ADA]) == {ADA: person}
+
+
+def test_a_destroyed_scope_lives_again_only_when_told(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    scope = scope_of(person)
+    key_of(store, scope_of(person, "crm/crm"))
+    old = key_of(store, scope)
+    store.destroy([scope], case="case-1", generation=1)
+    new = store.obtain([scope], renew=[scope])[scope]
+    assert isinstance(new, Key)
+    assert new.id != old.id
+    assert key_of(store, scope).id == new.id
+    assert store.open([old.id]) == {old.id: Erased(old.id, "case-1")}
+    again = store.destroy([scope], case="case-2", generation=2)
+    assert again.key_ids == [new.id]
+    assert store.obtain([scope]) == {scope: Erased(new.id, "case-2")}
+
+
+def test_destroying_twice_is_destroying_once(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    key = key_of(store, scope_of(person))
+    first = store.destroy([scope_of(person)], case="case-1", generation=1)
+    assert first == store.destroy([scope_of(person)], case="case-1", generation=1) == ([key.id], [person], False)
+    assert store.destroy([scope_of(person)], case="case-2", generation=2) == ([], [], False)
+    assert store.open([key.id]) == {key.id: Erased(key.id, "case-1")}
+    assert store.resolve([ADA]) == {ADA: Fence(1)}
+
+
+def test_with_the_last_key_goes_the_way_to_the_person(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    key_of(store, scope_of(person))
+    store.destroy([scope_of(person)], case="case-1", generation=7)
+    assert store.resolve([ADA], create=[ADA]) == {ADA: Fence(7)}
+    assert store.scopes_of(person) == []
+    assert store.people().get("acme", 0) == 0
+
+
+def test_no_key_is_ever_made_for_a_person_who_is_gone(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    key_of(store, scope_of(person))
+    store.destroy([scope_of(person)], case="case-1", generation=1)
+    never = scope_of(person, "crm/crm")
+    assert store.obtain([never], renew=[never]) == {never: Erased(None, "case-1")}
+
+
+def test_identity_goes_with_the_last_other_dataset_of_its_client(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    scopes = [
+        scope_of(person),
+        scope_of(person, "identity"),
+        scope_of(person, "crm/crm", "c1"),
+        scope_of(person, "identity", "c1"),
+    ]
+    keys = store.obtain(scopes)
+    first = store.destroy([scopes[0]], case="case-1", generation=1)
+    assert first == (sorted(keys[scope].id for scope in scopes[:2]), [], False)
+    second = store.destroy([scopes[2]], case="case-2", generation=2)
+    assert second == (sorted(keys[scope].id for scope in scopes[2:]), [person], False)
+
+
+def test_a_person_without_any_key_can_be_erased(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    assert store.destroy([], people=[person], case="case-1", generation=3) == ([], [person], False)
+    assert store.resolve([ADA], create=[ADA]) == {ADA: Fence(3)}
+
+
+def test_erasing_a_person_takes_everything_and_nobody_else(store: KeyStore) -> None:
+    ada, ben = person_of(store, ADA), person_of(store, BEN)
+    own = [scope_of(ada), scope_of(ada, "crm/crm", "c1"), scope_of(ada, "identity")]
+    keys, other = store.obtain(own), key_of(store, scope_of(ben))
+    destroyed = store.destroy([], people=[ada], case="case-1", generation=1)
+    assert destroyed == (sorted(key.id for key in keys.values()), [ada], False)
+    assert key_of(store, scope_of(ben)).id == other.id
+    assert store.resolve([BEN]) == {BEN: ben}
+
+
+def test_who_comes_back_is_somebody_new(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    key_of(store, scope_of(person))
+    assert store.returned([ADA]) == {}
+    store.destroy([scope_of(person)], case="case-1", generation=4)
+    assert store.returned([ADA]) == {}
+    back = store.readmit([ADA])[ADA]
+    assert back != person
+    assert store.readmit([ADA, BEN])[ADA] == back == person_of(store, ADA)
+    assert store.returned([ADA, BEN]) == store.returned([ADA]) == {ADA: Fence(4)}
+    assert isinstance(store.obtain([scope_of(back)])[scope_of(back)], Key)
+    store.destroy([], people=[back], case="case-2", generation=9)
+    assert store.resolve([ADA]) == {ADA: Fence(9)}
+
+
+def test_nothing_cached_outlives_a_new_generation(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    key = key_of(store, scope_of(person))
+    store.forget(1)
+    store.forget(1)
+    store.forget(2)
+    assert person_of(store, ADA) == person
+    assert key_of(store, scope_of(person)).id == key.id
+
+
+def test_tokens_are_equal_for_equal_ids_of_one_organisation_only(store: KeyStore) -> None:
+    token = store.token("acme", "order-77")
+    assert token == store.token("acme", "order-77")
+    assert len(bytes.fromhex(token)) == 8
+    assert len({token, store.token("acme", "order-78"), store.token("umbrella", "order-77")}) == 3
+
+
+def test_the_signing_seed_stays_the_same(store: KeyStore) -> None:
+    assert store.signing_seed() == store.signing_seed()
+    assert len(store.signing_seed()) == 32
+
+
+def test_key_ids_are_hkdf_expanded_from_the_key() -> None:
+    secret = bytes(range(32))
+    expanded = HKDFExpand(hashes.SHA256(), 32, b"pdl/1 key id and content mac").derive(secret)
+    assert Key(secret).id == expanded[:16].hex() == "5e4bbb6d2ec13ebf559361ce34e42fac"
+    assert expand(secret, b"pdl/1 key id and content mac") == expanded
+
+
+names = st.text("abc/-", min_size=1, max_size=4)
+scopes = st.builds(scope_of, st.sampled_from(["p1", "p2", "p3", ""]), names, st.sampled_from(["", "c1"]))
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(st.tuples(st.lists(scopes, max_size=6), st.booleans()), max_size=6))
+def test_obtain_is_stable_however_often_and_in_whichever_company_a_scope_is_asked(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, batches: list[tuple[list[Scope], bool]]
+) -> None:
+    store = _store(kind, tmp_path_factory.mktemp("keys"))
+    seen: dict[Scope, str] = {}
+    for number, (batch, dropped) in enumerate(batches):
+        for scope, key in store.obtain(batch).items():
+            assert isinstance(key, Key)
+            assert seen.setdefault(scope, key.id) == key.id
+        if dropped:
+            store.forget(number)
+    assert len(set(seen.values())) == len(seen)
+    assert {key_id: key.id for key_id, key in store.open(seen.values()).items() if isinstance(key, Key)} == {
+        i: i for i in seen.values()
+    }
+    store.close()

@@ -1,0 +1,118 @@
+"""What `pdl policy` shows: datasets with their words, rules with how they are judged, sentences with their rules."""
+
+import json
+
+import pytest
+
+from consumers.cli import run
+from ledger.policy import show
+from ledger.policy.packs import builtin_packs, load_pack
+
+STATEMENT = """Voorbeeld
+
+Uw gegevens worden niet langer bewaard dan nodig. Op de website van Voorbeeld B.V. worden geen algemene bezoekgegevens bijgehouden.
+
+- een regel zonder afspraak
+"""
+
+
+def test_a_dataset_is_shown_with_what_it_keeps_and_which_words_say_so():
+    row = next(row for row in show.datasets(load_pack("infactor"), "nl") if row["dataset"] == "intruders")
+    assert row["categories"] == ["IP-adres"]
+    assert row["bases"] == "unspecified"
+    assert "die herhaaldelijk proberen in te breken" in row["words"]
+
+
+def test_with_the_text_at_hand_whole_sentences_are_shown():
+    row = next(row for row in show.datasets(load_pack("infactor"), "nl", STATEMENT) if row["dataset"] == "relations")
+    assert "Uw gegevens worden niet langer bewaard dan nodig." in row["words"]
+
+
+def test_each_sentence_is_listed_with_its_rules_or_with_none():
+    rows = list(show.statement_rows(load_pack("infactor"), STATEMENT))
+    assert [(row["line"], row["text"], row["rules"]) for row in rows] == [
+        (1, "Voorbeeld", []),
+        (3, "Uw gegevens worden niet langer bewaard dan nodig.", ["IF-11"]),
+        (3, "Op de website van Voorbeeld B.V. worden geen algemene bezoekgegevens bijgehouden.", ["IF-16"]),
+        (5, "een regel zonder afspraak", []),
+    ]
+
+
+def test_coverage_places_every_rule():
+    rows = [row for pack in builtin_packs().values() for row in show.coverage(pack)]
+    assert len(rows) == 123
+    assert {row["how"] for row in rows} <= {"event", "clock", "load", "exception", "none"}
+    assert all(row["reason"] for row in rows if row["how"] == "none")
+
+
+def _json(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_pdl_policy_show_lists_the_statements(capsys):
+    assert run(["policy", "show", "--format", "json"]) == 0
+    assert [row["organisation"] for row in _json(capsys)] == list(builtin_packs())
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+@pytest.mark.parametrize("command", ["show", "lint", "coverage"])
+def test_pdl_policy_speaks_in_every_format(capsys, command, form):
+    assert run(["policy", command, "klantinfocus", "--format", form]) == 0
+    assert "KI-24" in capsys.readouterr().out
+
+
+def test_coverage_has_the_names_that_others_rely_on(capsys):
+    assert run(["policy", "coverage", "directcode", "--format", "json"]) == 0
+    row = _json(capsys)[0]
+    assert {"organisation", "rule", "words", "how", "promises", "assumed", "reason"} <= set(row)
+    assert isinstance(row["promises"], list)
+
+
+def test_lint_says_no_when_there_are_errors(tmp_path, capsys):
+    path = tmp_path / "mine.toml"
+    path.write_text("colour = 1\n", encoding="utf-8")
+    assert run(["policy", "lint", str(path), "--format", "json"]) == 1
+    rows = _json(capsys)
+    assert {row["severity"] for row in rows} == {"error"}
+    assert any("colour" in row["message"] or row["line"] == 1 for row in rows)
+
+
+def test_an_unknown_organisation_is_wrong_use(capsys):
+    assert run(["policy", "show", "nobody"]) == 2
+    assert "name one of" in capsys.readouterr().err
+
+
+def test_coverage_of_a_text_refuses_a_citation_that_is_not_in_it(tmp_path, capsys):
+    path = tmp_path / "text.txt"
+    path.write_text(STATEMENT, encoding="utf-8")
+    assert run(["policy", "coverage", "infactor", "--statement", str(path)]) == 2
+    assert "IF-17" in capsys.readouterr().err
+
+
+def test_a_statement_belongs_to_one_organisation(tmp_path):
+    assert run(["policy", "lint", "--statement", str(tmp_path / "text.txt")]) == 2
+
+
+def test_pdl_policy_new_starts_a_pack_that_loads(tmp_path, capsys):
+    assert run(["policy", "new", "voorbeeld", "--name", 'Voorbeeld "B.V."', "--effective-from", "2026-01-01"]) == 0
+    path = tmp_path / "voorbeeld.toml"
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
+    pack = load_pack(path)
+    assert (pack.organisation, pack.name, str(pack.effective_from)) == ("voorbeeld", "Voorbeeld 'B.V.'", "2026-01-01")
+    assert run(["policy", "lint", str(path)]) == 0
+
+
+def test_pdl_policy_new_lists_the_sentences_that_wait_for_a_rule(tmp_path, capsys):
+    statement = tmp_path / "text.txt"
+    statement.write_text(STATEMENT, encoding="utf-8")
+    assert run(["policy", "new", "voor-beeld", "--statement", str(statement)]) == 0
+    path = tmp_path / "voorbeeld.toml"
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
+    assert "#    3  Uw gegevens worden niet langer bewaard dan nodig." in path.read_text(encoding="utf-8")
+    assert "effective_from_assumed" in path.read_text(encoding="utf-8")
+    assert run(["policy", "lint", str(path), "--statement", str(statement), "--format", "json"]) == 1
+    assert {row["code"] for row in _json(capsys) if row["severity"] == "error"} == {"citation-not-found"}
+
+
+def test_pdl_policy_new_wants_an_id():
+    assert run(["policy", "new", "Voor Beeld"]) == 2

@@ -1,0 +1,328 @@
+"""Recording: every input ends as recorded, duplicate or quarantined; nothing personal is stored in the clear."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.domain.errors import BatchAlreadyRecorded, KeyMissing, Tampered
+from ledger.erasure import Erasures, Standing
+from ledger.evidence.tree import leaf_hash
+from ledger.keys import Erased, Identifier
+from ledger.keys.memory import MemoryKeyStore
+from ledger.policy.packs import builtin_packs
+from ledger.sealing import header_of, leaf_of, opened
+from ledger.service import Input, Ledger, Receipt
+from ledger.store.sqlite import SQLiteEventLog
+
+EMAIL = "wouter.zandstra@example.org"
+PERSON = Identifier("klantinfocus", "email", EMAIL)
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+
+
+def event(event_id: str, kind: str = "data.collected", time: str = "2026-03-02T08:00:00Z", **data: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "organisation": "klantinfocus",
+        "activity": "forms",
+        "subject": {"scheme": "email", "value": EMAIL, "class": "enquirer"},
+    }
+    if kind == "data.collected":
+        base |= {"values": {"name": "Wouter Zandstra", "message": "Please call"}, "origin": "subject"}
+    if kind == "data.used":
+        base |= {"purpose": "answer-question", "operation": "contact", "categories": ["email"]}
+    body = {name: value for name, value in (base | data).items() if value is not None}
+    return {"specversion": "1.0", "id": event_id, "source": "/forms", "type": f"pdl.{kind}.v1", "time": time, "data": body}
+
+
+class House:
+    """A ledger on SQLite with keys in memory, and a clock that stands where it is put."""
+
+    def __init__(self, path: Path) -> None:
+        self.now = NOW
+        self.log = SQLiteEventLog(path / "log.db", create=True)
+        self.keys = MemoryKeyStore()
+        self.ledger = Ledger(self.log, self.keys, builtin_packs(), lambda: self.now)
+        self.erasures = Erasures(self.log, self.keys, lambda: self.now, approval="none", alone=True)
+        self._next = 0
+
+    def record(self, *events: dict[str, Any] | bytes, **options: Any) -> Receipt:
+        inputs = [
+            Input(self._next + index, one if isinstance(one, bytes) else json.dumps(one).encode()) for index, one in enumerate(events)
+        ]
+        self._next += len(events)
+        return self.ledger.record(inputs, "test", self._next - 1, **options)
+
+    def person(self) -> str:
+        found = self.keys.resolve([PERSON])[PERSON]
+        assert isinstance(found, str)
+        return found
+
+    def erase(self, **options: Any) -> str:
+        self.now += timedelta(hours=1)
+        return self.erasures.erase("klantinfocus", self.person(), [], reason="request", **options).state
+
+    def headers(self) -> list[Any]:
+        return [header_of(record.state) for record in self.log.read(0, 1000) if record.topic.startswith("pdl.")]
+
+    def contents(self) -> list[dict[str, Any]]:
+        states = [record.state for record in self.log.read(0, 1000) if record.topic.startswith("pdl.")]
+        return list(opened(states, self.keys))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.log.close()
+
+
+def test_every_input_is_recorded_duplicate_or_quarantined(house: House) -> None:
+    receipt = house.record(event("a"), event("a"), event("a", time="2026-03-03T08:00:00Z"), b"{", event("b", organisation="nobody"))
+    assert (receipt.recorded, receipt.duplicate, receipt.quarantined) == (1, 1, 3)
+    assert [(problem.place, problem.reason) for problem in receipt.problems] == [
+        (3, "undecodable"),
+        (4, "unknown-organisation"),
+        (2, "conflicting-duplicate"),
+    ]
+
+
+def test_a_repeat_in_a_later_batch_is_a_duplicate_and_makes_no_key(house: House) -> None:
+    house.record(event("a"))
+    keys = len(house.keys._keys)
+    assert house.record(event("a")).duplicate == 1
+    assert house.record(event("a", time="2026-03-03T08:00:00Z")).problems[0].reason == "conflicting-duplicate"
+    assert len(house.keys._keys) == keys + 1  # The quarantine's own.
+
+
+def test_a_repeat_written_in_another_key_order_is_still_the_same_event(house: House) -> None:
+    house.record(event("a"))
+    backwards = dict(reversed(list(event("a").items())))
+    assert house.record(json.dumps(backwards, indent=2).encode()).duplicate == 1
+
+
+def test_nothing_personal_stands_in_a_stored_record(house: House) -> None:
+    house.record(event("a", reference="ticket-Zandstra", actor={"role": "account-manager", "id": "acc-zandstra"}, client="Zandstra BV"))
+    stored = b"".join(record.state for record in house.log.read(0, 10))
+    assert b"andstra" not in stored
+    assert b"Please call" not in stored
+    (header,) = house.headers()
+    assert header.role == "account-manager"
+    assert header.reference.startswith("~")
+    assert header.client.startswith("~")
+
+
+def test_what_was_sealed_opens_again(house: House) -> None:
+    house.record(event("a", reference="ticket-7"))
+    (content,) = house.contents()
+    assert content["forms/forms"] == {"name": "Wouter Zandstra", "message": "Please call"}
+    assert content["identity"]["data"]["subject"]["value"] == EMAIL
+    assert content["identity"]["data"]["reference"] == "ticket-7"
+    assert "values" not in content["identity"]["data"]
+
+
+def test_an_altered_header_or_ciphertext_is_tampered(house: House) -> None:
+    house.record(event("a"))
+    state = house.log.read(0, 1)[0].state
+    for altered in (state.replace(b"enquirer", b"customer"), state[:-1] + bytes([state[-1] ^ 1])):
+        with pytest.raises(Tampered):
+            list(opened([altered], house.keys))
+
+
+def test_a_key_that_is_unknown_is_missing_and_not_erased(house: House) -> None:
+    house.record(event("a"))
+    with pytest.raises(KeyMissing):
+        list(opened([house.log.read(0, 1)[0].state], MemoryKeyStore()))
+
+
+def test_after_an_erasure_the_record_stays_and_its_values_are_erased(house: House) -> None:
+    house.record(event("a"))
+    assert house.erase() == "erased"
+    (content,) = house.contents()
+    assert all(isinstance(part, Erased) for part in content.values())
+    assert house.headers()[0].categories == ("name", "message")
+
+
+def test_a_late_fact_about_an_erased_person_is_recorded_without_values_or_key(house: House) -> None:
+    house.record(event("a"))
+    house.erase()
+    before = len(house.keys._keys)
+    receipt = house.record(event("late", time="2026-04-01T08:00:00Z"), event("use", "data.used", time="2026-07-01T08:00:00Z"))
+    assert receipt.recorded == 2
+    assert len(house.keys._keys) == before
+    for header in house.headers()[1:]:
+        assert header.fenced
+        assert header.person is None
+        assert header.sections == ()
+
+
+def test_an_erased_person_who_comes_back_is_somebody_new(house: House) -> None:
+    house.record(event("a"))
+    old = house.person()
+    house.erase()
+    house.record(event("b", time="2026-07-01T08:00:00Z"), event("late", time="2026-04-01T08:00:00Z"))
+    returned, late = house.headers()[1:]
+    assert returned.person not in {None, old}
+    assert late.person is None
+    assert house.contents()[1]["forms/forms"]["name"] == "Wouter Zandstra"
+    house.record(event("later", time="2026-04-02T08:00:00Z"))
+    assert house.headers()[-1].person is None
+
+
+def test_a_repeat_of_an_erased_fact_is_a_duplicate(house: House) -> None:
+    house.record(event("a"))
+    house.erase()
+    assert house.record(event("a")).duplicate == 1
+
+
+def test_one_dataset_goes_and_the_rest_stays(house: House) -> None:
+    news = event("n", activity="newsletter", values={"email": EMAIL}, subject={"scheme": "email", "value": EMAIL, "class": "subscriber"})
+    house.record(event("a"), news)
+    assert house.erase(dataset="newsletter") == "erased"
+    first, second = house.contents()
+    assert first["forms/forms"]["name"] == "Wouter Zandstra"
+    assert isinstance(second["newsletter/newsletter"], Erased)
+    assert not isinstance(second["identity"], Erased)
+    house.record({**news, "id": "n2", "time": "2026-03-03T08:00:00Z"})
+    assert house.headers()[-1].erased == ("newsletter/newsletter",)
+    house.record({**news, "id": "n3", "time": "2026-08-03T08:00:00Z"})
+    assert house.contents()[-1]["newsletter/newsletter"] == {"email": EMAIL}
+
+
+def test_a_hold_outranks_an_erasure_and_is_named(house: House) -> None:
+    house.record(event("a"))
+    held = Standing("forms/forms", "", held=True, statute="awr-52")
+    outcome = house.erasures.erase("klantinfocus", house.person(), [held], reason="request")
+    assert outcome.state == "refused"
+    assert [(row.dataset, row.outcome, row.statute) for row in outcome.datasets] == [("forms/forms", "held", "awr-52")]
+    assert house.contents()[0]["forms/forms"]["name"] == "Wouter Zandstra"
+    assert house.log.decisions()[-1].topic == "ledger.erasure.refused.v1"
+
+
+def test_a_rehearsal_touches_nothing(house: House) -> None:
+    house.record(event("a"))
+    size = house.log.size()
+    assert house.erasures.rehearse(house.person(), []).state == "erased"
+    assert house.log.size() == size
+    assert house.contents()[0]["forms/forms"]["name"] == "Wouter Zandstra"
+
+
+@pytest.mark.parametrize("step", ["destroy", "keys_destroyed", "close"])
+@pytest.mark.parametrize("after", [False, True])
+def test_an_erasure_that_crashes_at_any_step_is_finished_by_the_next_run(house: House, step: str, after: bool, monkeypatch: Any) -> None:
+    house.record(event("a"))
+    person = house.person()
+    owner, name = (house.keys, "destroy") if step == "destroy" else (house.erasures._decisions, "save")
+    real, calls = getattr(owner, name), 0
+    wanted = {"destroy": 1, "keys_destroyed": 2, "close": 3}[step]
+
+    def crash(*args: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls != wanted:
+            return real(*args, **named)
+        if after:
+            real(*args, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, name, crash)
+    with pytest.raises(KeyboardInterrupt):
+        house.erasures.erase("klantinfocus", person, [], reason="request")
+    monkeypatch.undo()
+    again = Erasures(house.log, house.keys, lambda: house.now, approval="none", alone=True)
+    again.resume()
+    assert again.open_cases() == []
+    assert again.resume() == []
+    assert house.log.generation() == 1
+    assert all(isinstance(part, Erased) for part in house.contents()[0].values())
+
+
+def test_an_operators_own_words_are_sealed(house: House) -> None:
+    house.record(event("a"))
+    house.erasures.erase("klantinfocus", house.person(), [], reason="Mr Zandstra called")
+    assert b"Zandstra" not in b"".join(record.state for record in house.log.read(0, 10))
+
+
+def test_values_that_the_statement_prohibits_are_not_kept(house: House) -> None:
+    visit = event(
+        "v",
+        organisation="infactor",
+        activity="website",
+        subject={"scheme": "ip", "value": "203.0.113.7", "class": "visitor"},
+        values={"ip-address": "203.0.113.7", "browser": "Lynx"},
+        origin="device",
+    )
+    assert house.record(visit).recorded == 1
+    (header,) = house.headers()
+    assert header.categories == ("ip-address", "browser")
+    assert set(header.dropped) == {"ip-address", "browser"}
+    assert header.sections == ()
+    assert house.keys.resolve([Identifier("infactor", "ip", "203.0.113.7")]) == {Identifier("infactor", "ip", "203.0.113.7"): None}
+
+
+def test_an_unknown_category_and_an_unknown_activity_are_facts(house: House) -> None:
+    house.record(event("a", values={"shoe-size": 43, "name": "W"}), event("b", activity="dating", values={"name": "W"}))
+    one, two = house.contents()
+    assert one["forms/unlisted"] == {"shoe-size": 43}
+    assert two["undeclared/unlisted"] == {"name": "W"}
+    assert house.headers()[1].activity.startswith("~")
+
+
+def test_the_name_of_a_client_is_kept_for_those_who_may_see_it(house: House) -> None:
+    house.record(event("i", "client.instructed", subject=None, activity=None, client="webshop-noord", instruction="configure"))
+    (row,) = house.log.names()
+    assert row.token == house.headers()[0].client
+    assert b"webshop" not in row.sealed
+
+
+def test_a_quarantined_input_waits_sealed_and_can_be_tried_again(house: House) -> None:
+    house.record(event("a", organisation="later"))
+    (row,) = house.log.quarantine()
+    assert b"andstra" not in row.sealed
+    assert b"Zandstra" in house.ledger.quarantined_input(row).body
+    assert house.ledger.retry(row, "retry:1") == "waiting"
+    house.ledger.packs = {**house.ledger.packs, "later": house.ledger.packs["klantinfocus"]}
+    assert house.ledger.retry(row, "retry:2") == "recorded"
+    assert [one.state for one in house.log.quarantine()] == ["recorded"]
+
+
+def test_a_file_offered_again_adds_nothing_to_the_quarantine(house: House) -> None:
+    house.record(b"{", repeatable=True)
+    receipt = house.record(b"{", repeatable=True)
+    assert (receipt.duplicate, receipt.quarantined) == (1, 0)
+
+
+def test_a_batch_is_recorded_once(house: House) -> None:
+    house.record(event("a"))
+    with pytest.raises(BatchAlreadyRecorded):
+        house.ledger.record([Input(0, json.dumps(event("z")).encode())], "test", 0)
+
+
+def test_unknown_fields_and_odd_times_are_counted_by_source(house: House) -> None:
+    house.record(event("a", colour="red"), event("b", time="1970-01-01T00:00:00Z"), event("c", time="2031-01-01T00:00:00Z"))
+    tallies = house.log.sources()["/forms"].tallies
+    assert tallies == {"recorded": 3, "unknown-field:colour": 1, "implausible-time": 2}
+
+
+def test_the_leaf_in_the_tree_is_that_of_the_stored_record(house: House) -> None:
+    house.record(event("a"), event("b"))
+    tile = house.log.tile(0, 0)
+    assert tile == b"".join(leaf_hash(leaf_of(*record[1:])) for record in house.log.read(0, 10))
+
+
+def test_keys_destroyed_while_a_batch_is_sealed_are_not_used(house: House, monkeypatch: Any) -> None:
+    house.record(event("a"))
+    real = house.log.append
+
+    def append(batch: Any) -> int:
+        monkeypatch.undo()
+        house.erase()
+        return real(batch)
+
+    monkeypatch.setattr(house.log, "append", append)
+    house.record(event("b", time="2026-03-05T08:00:00Z"))
+    assert house.headers()[-1].fenced
