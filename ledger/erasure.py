@@ -68,11 +68,13 @@ class Outcome(NamedTuple):
     datasets: tuple[DatasetOutcome, ...]
 
 
-def plan(live: Sequence[tuple[Scope, str]], standings: Iterable[Standing], wanted: str | None = None) -> Plan:
+def plan(
+    live: Sequence[tuple[Scope, str]], standings: Iterable[Standing], wanted: str | None = None, client: str | None = None
+) -> Plan:
     """Decide what goes and what stays; pure.
 
     `live` are the person's scopes with their key ids, `wanted` a dataset ("activity/dataset" or "dataset" alone;
-    None: the whole person). A held dataset stays and is named; the rest goes. What names the person goes with
+    None: the whole person), `client` on whose behalf it is kept ("" for the organisation itself; None: whoever's). A held dataset stays and is named; the rest goes. What names the person goes with
     the last other dataset.
     """
     by_place: dict[tuple[str, str], Standing] = {}
@@ -81,7 +83,7 @@ def plan(live: Sequence[tuple[Scope, str]], standings: Iterable[Standing], wante
         if known is None or (standing.held and not known.held):
             by_place[standing.dataset, standing.client] = standing
     data = {(scope.dataset, scope.client): (scope, key) for scope, key in live if scope.dataset != IDENTITY}
-    asked = sorted(place for place in data.keys() | by_place.keys() if _is_wanted(place[0], wanted))
+    asked = sorted(place for place in data.keys() | by_place.keys() if _is_wanted(place[0], wanted) and client in (None, place[1]))
     rows = [_outcome(place, by_place.get(place), place in data) for place in asked]
     going = [data[row.dataset, row.client] for row in rows if row.outcome == "erased"]
     stays = data.keys() - {(scope.dataset, scope.client) for scope, _ in going}
@@ -117,16 +119,25 @@ class Erasures:
         self._decisions = Decisions(log.recorder)
         self._approval, self._alone = approval, alone
 
-    def rehearse(self, person: str, standings: Iterable[Standing], dataset: str | None = None) -> Outcome:
+    def rehearse(
+        self, person: str, standings: Iterable[Standing], dataset: str | None = None, client: str | None = None
+    ) -> Outcome:
         """Say what an erasure would do, and touch nothing."""
-        planned = plan(self._keys.scopes_of(person), standings, dataset)
+        planned = plan(self._keys.scopes_of(person), standings, dataset, client)
         return Outcome(None, planned.state, planned.datasets)
 
     def erase(
-        self, organisation: str, person: str, standings: Iterable[Standing], *, reason: str, dataset: str | None = None
+        self,
+        organisation: str,
+        person: str,
+        standings: Iterable[Standing],
+        *,
+        reason: str,
+        dataset: str | None = None,
+        client: str | None = None,
     ) -> Outcome:
         """Erase a person or one dataset; what is held stays and is named. A refusal is recorded too."""
-        planned = plan(self._keys.scopes_of(person), standings, dataset)
+        planned = plan(self._keys.scopes_of(person), standings, dataset, client)
         at = self._clock().isoformat()
         case = f"case-{Chance(8).take(8)}"
         kept = [[row.dataset, row.client, row.outcome, row.statute or ""] for row in planned.datasets if row.outcome != "erased"]

@@ -18,7 +18,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from msgspec import Struct
 
-from ledger.domain.envelope import Envelope, Read
+from ledger.domain.envelope import Envelope
 from ledger.domain.errors import Tampered
 from ledger.domain.events import BY_WIRE
 from ledger.domain.facts import Fact, FactBuilder, values_of
@@ -209,11 +209,12 @@ class Draft(NamedTuple):
     """An event on its way to the seal: which keys it needs, for which plaintext, and what is left out.
 
     `content` is what makes it the same event when it comes again; it is compared as a MAC under the key of
-    `recognised_by`, so that it can be recognised for as long as that key lives (None: never).
+    `recognised_by`, so that it can be recognised for as long as that key lives (None: never). `header` is None
+    where it can as well be built at the seal, which keeps a batch small.
     """
 
     envelope: Envelope
-    header: dict[str, Any]
+    header: dict[str, Any] | None
     content: bytes
     parts: tuple[tuple[Scope, bytes], ...]
     recognised_by: Scope | None
@@ -226,33 +227,34 @@ class SealingDesk:
     def __init__(self, pack: Pack, keys: KeyStore) -> None:
         self.pack = pack
         self.ids = VeiledIds(pack, keys)
-        self._organisation = pack.organisation
         self._builder = FactBuilder(self.ids, wire=True)
         self._clients = self.ids.space("client")
         self._places: dict[tuple[str, str | None], _Places] = {}
 
-    def draft(self, event: Read) -> Draft:
-        """Split an event into what is sealed under which key; its people must have been resolved before."""
-        envelope, content = event
+    def draft(self, envelope: Envelope, content: bytes, *, at_once: bool = False) -> Draft:
+        """Split an event into what is sealed under which key; its people must have been resolved before.
+
+        `content` is its canonical form. `at_once`: build the header now, because the people are others when it is sealed.
+        """
         data: Any = envelope.data
-        header = self._builder.fields(envelope)
+        header = self._builder.fields(envelope) if at_once else None
         subject = getattr(data, "subject", None)
         values = values_of(data)
         own = content if not values else _encode(msgspec.structs.replace(envelope, data=msgspec.structs.replace(data, values=None)))
         if subject is None:
-            scope = Scope(self._organisation, "", "", ORGANISATION)
+            scope = Scope(data.organisation, "", "", ORGANISATION)
             return Draft(envelope, header, content, ((scope, own),), scope, ())
-        person = self.ids.people[(self._organisation, subject.scheme, subject.value)]
+        person = self.ids.people[(data.organisation, subject.scheme, subject.value)]
         if person is None:
             return Draft(envelope, header, content, (), None, ())
         client = "" if data.client is None else self._clients[data.client]
-        scope = Scope(self._organisation, client, person, IDENTITY)
+        scope = Scope(data.organisation, client, person, IDENTITY)
         prohibited = self.pack.prohibits_identifier(data.activity or "", subject.scheme, subject.class_)
         parts: tuple[tuple[Scope, bytes], ...] = () if prohibited else ((scope, own),)
         dropped: tuple[str, ...] = ()
         if values:
             kept, dropped = self._by_dataset(data, values)
-            parts += tuple([(Scope(self._organisation, client, person, place), plain) for place, plain in kept])
+            parts += tuple([(Scope(data.organisation, client, person, place), plain) for place, plain in kept])
         return Draft(envelope, header, content, parts, None if prohibited else scope, dropped)
 
     def _by_dataset(self, data: Any, values: Mapping[str, Any]) -> tuple[list[tuple[str, bytes]], tuple[str, ...]]:
@@ -274,7 +276,8 @@ class SealingDesk:
 
     def seal(self, draft: Draft, keys: Mapping[Scope, Key | Erased], where: Place, chance: Chance) -> tuple[bytes, bytes]:
         """Turn a draft into the state of a record and its leaf hash; erased datasets are named, their values left out."""
-        envelope, header, _, parts, _, dropped = draft
+        envelope, drafted, _, parts, _, dropped = draft
+        header = drafted or self._builder.fields(envelope)
         live: list[tuple[Key, str, bytes]] = []
         header["recorded"], header["salt"] = where.recorded, chance.take(16)
         sections = []

@@ -13,7 +13,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 
 from ledger.decisions import DESTROYED
-from ledger.domain.envelope import Envelope, Headers, Read, Reason, Unrecordable, read
+from ledger.domain.envelope import Envelope, Headers, Reason, Unrecordable, read
 from ledger.domain.errors import GenerationMoved, KeyMissing, Tampered, Tampered
 from ledger.domain.events import ConsentGiven, DataCollected
 from ledger.domain.facts import shown
@@ -63,11 +63,8 @@ class Receipt(NamedTuple):
 
 class _Event(NamedTuple):
     given: Input
-    read: Read
-
-    @property
-    def envelope(self) -> Envelope:
-        return self.read.envelope
+    envelope: Envelope
+    canonical: bytes
 
 
 class _Refused(NamedTuple):
@@ -85,7 +82,7 @@ class Ledger:
     """Records facts. One instance per process and data directory."""
 
     def __init__(self, log: EventLog, keys: KeyStore, packs: Mapping[str, Pack], clock: Callable[[], datetime]) -> None:
-        self.log, self.keys, self.packs = log, keys, packs
+        self.log, self.keys, self.packs = log, keys, dict(packs)
         self._clock = clock
         self._desks: dict[str, SealingDesk] = {}
         self._fenced_at: dict[int, datetime | None] = {}
@@ -124,7 +121,7 @@ class Ledger:
                 detail = "no policy pack of this ledger is for this organisation; see `pdl policy show`."
                 refused.append(_Refused(given, _why("unknown-organisation", detail, found.envelope)))
             else:
-                events.append(_Event(given, found))
+                events.append(_Event(given, found.envelope, found.canonical))
         return events, refused
 
     def _sifted(self, events: list[_Event], refused: list[_Refused]) -> _Sifted:
@@ -133,11 +130,11 @@ class Ledger:
         refused = list(refused)
         repeated = 0
         for event in events:
-            envelope = event.read.envelope
+            envelope = event.envelope
             same = first.setdefault((envelope.source, envelope.id), event)
             if same is event:
                 continue
-            if same.read.canonical == event.read.canonical:
+            if same.canonical == event.canonical:
                 repeated += 1
             else:
                 refused.append(_conflict(event))
@@ -154,7 +151,7 @@ class Ledger:
         """Whether events with a known id say what was recorded; once the key is gone, the id alone decides."""
         if not again:
             return []
-        drafts = self._drafts([event.read for event in again], create=False)
+        drafts = self._drafts(again, create=False)
         keys = self._existing({draft.recognised_by for draft in drafts if draft.recognised_by is not None})
         same = []
         for draft in drafts:
@@ -179,7 +176,7 @@ class Ledger:
             self._desks[organisation] = SealingDesk(self.packs[organisation], self.keys)
         return self._desks[organisation]
 
-    def _drafts(self, events: Sequence[Read], *, create: bool) -> list[Draft]:
+    def _drafts(self, events: Sequence[_Event], *, create: bool) -> list[Draft]:
         """Resolve the people of a batch and split each event into what is sealed under which key."""
         named = [(event, _identifiers(event.envelope)) for event in events]
         secret = {names[0] for event, names in named if names and self._prohibited(event.envelope)}
@@ -196,15 +193,15 @@ class Ledger:
         if fences:
             return [self._draft(event, [name for name in names if name in fences], fences) for event, names in named]
         desks = self._desks
-        return [desks[event.envelope.data.organisation].draft(event) for event in events]
+        return [desks[event.envelope.data.organisation].draft(event.envelope, event.canonical) for event in events]
 
-    def _draft(self, event: Read, fenced: list[Identifier], fences: Mapping[Identifier, Fence]) -> Draft:
+    def _draft(self, event: _Event, fenced: list[Identifier], fences: Mapping[Identifier, Fence]) -> Draft:
         """Draft one event; to an earlier fact a person behind a fence does not exist, whoever came back later."""
         desk = self._desk(event.envelope.data.organisation)
         people = desk.ids.people
         desk.ids.people = people | {name: None for name in fenced if not self._after(event.envelope, fences[name])}
         try:
-            return desk.draft(event)
+            return desk.draft(event.envelope, event.canonical, at_once=True)
         finally:
             desk.ids.people = people
 
@@ -260,7 +257,7 @@ class Ledger:
         self, sifted: _Sifted, stream: str, mark: int, generation: int, *, repeatable: bool, released: Sequence[int]
     ) -> Receipt:
         recorded = self._clock()
-        drafts = self._drafts([event.read for event in sifted.fresh], create=True)
+        drafts = self._drafts(sifted.fresh, create=True)
         keys = self._keys_for(drafts)
         chance = Chance(60 * len(drafts) + 64)
         stream_bytes, written = stream.encode(), recorded.isoformat()

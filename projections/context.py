@@ -32,7 +32,11 @@ class Context(Register):
             db.executemany(self.sql["add_organisation_fact"], _without_person(topic, positions, lines))
             db.executemany(
                 self.sql["add_ahead"],
-                [(at, micros(line.time), line.organisation, line.person) for at, line in zip(positions, lines, strict=True) if line.time > line.recorded],
+                [
+                    (at, micros(line.time), line.organisation, line.person)
+                    for at, line in zip(positions, lines, strict=True)
+                    if line.time > line.recorded
+                ],
             )
         self._links(db, page)
         self._retractions(db, page, log)
@@ -45,7 +49,11 @@ class Context(Register):
         organisations = {line.organisation for line in lines}
         late = [name for name in organisations if name not in firsts or earliest <= firsts[name]]
         for name in late:
-            rows = [(micros(line.time), line.source, at) for at, line in zip(positions, lines, strict=True) if line.organisation == name]
+            rows = [
+                (micros(line.time), line.source, at)
+                for at, line in zip(positions, lines, strict=True)
+                if line.organisation == name
+            ]
             first = min(rows)
             db.execute(self.sql["add_first"], (name, *first))
             firsts[name] = min(first[0], firsts.get(name, first[0]))
@@ -71,20 +79,13 @@ class Context(Register):
         """Each of these people with everyone who may be the same person, themselves included."""
         if not db.execute(self.sql["any_pair"]).fetchone()[0]:
             return {person: frozenset((person,)) for person in people}
-        found: dict[bytes, set[bytes]] = {person: {person} for person in people}
         known: dict[bytes, set[bytes]] = {}
         front = set(people)
         while front:
             near = _neighbours(db, front)
             known.update({person: near.get(person, set()) for person in front})
             front = {other for others in near.values() for other in others} - known.keys()
-        for person, group in found.items():
-            reach = [person]
-            while reach:
-                fresh = known[reach.pop()] - group
-                group |= fresh
-                reach += fresh
-        return {person: frozenset(group) for person, group in found.items()}
+        return {person: _reach(person, known) for person in people}
 
     def rows(self, _ask: Ask) -> Iterator[Row]:
         """Nothing to show."""
@@ -100,6 +101,16 @@ def _neighbours(db: sqlite3.Connection, people: Iterable[bytes]) -> dict[bytes, 
         for person, other in db.execute(f"SELECT person, other FROM pair WHERE person IN ({marks})", chunk):
             near.setdefault(person, set()).add(other)
     return near
+
+
+def _reach(person: bytes, known: dict[bytes, set[bytes]]) -> frozenset[bytes]:
+    """Everyone that a chain of pairs leads to."""
+    group, front = {person}, [person]
+    while front:
+        fresh = known[front.pop()] - group
+        group |= fresh
+        front += fresh
+    return frozenset(group)
 
 
 def _pairs(lines: list[Line]) -> Iterator[tuple[bytes, bytes]]:

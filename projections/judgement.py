@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -20,7 +20,7 @@ from ledger.domain.facts import Fact
 from ledger.policy.findings import Finding
 from ledger.policy.judge import RetentionLine, judge_organisation, judge_person, retention_status
 from ledger.policy.model import Pack
-from ledger.policy.timeline import Organisation, by_time, people_of, without_retracted
+from ledger.policy.timeline import Organisation, people_of, without_retracted
 from ledger.sealing import header_of
 from projections.context import Context
 from projections.register import Ask, Log, Register, Row, micros
@@ -79,14 +79,18 @@ class Judgement(Register):
         """(organisation, line) of one person, with everyone they are linked with."""
         found = []
         for organisation, judged in db.execute(self.sql["judgements_of"], (key_of(person),)).fetchall():
-            found += [(organisation, _line(body)) for (body,) in db.execute(self.sql["retention_of"], (organisation, judged))]
+            found += [
+                (organisation, _line(body)) for (body,) in db.execute(self.sql["retention_of"], (organisation, judged))
+            ]
         return found
 
 
 class Bench:
     """Where people are judged: reads their facts through the trail, keeps each organisation's own facts at hand."""
 
-    def __init__(self, db: sqlite3.Connection, log: Log, packs: Mapping[str, Pack], until: datetime | None = None) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, log: Log, packs: Mapping[str, Pack], until: datetime | None = None
+    ) -> None:
         self._db, self._log, self._packs, self._until = db, log, packs, until
         self._trail, self._context = Trail(), Context()
         self._organisations: dict[str, tuple[Organisation, list[Fact]]] = {}
@@ -104,6 +108,20 @@ class Bench:
         for group in groups:
             results += self._group(frozenset(group), [fact for person in group for fact in facts.get(person, ())])
         return everyone, results
+
+    def linked(self, people: Iterable[str]) -> frozenset[str]:
+        """Everyone who is the same person as one of these, by the facts themselves; themselves included."""
+        wanted = set(people)
+        groups = self._context.companions(self._db, {key_of(person) for person in wanted})
+        facts = [
+            fact for own in self._facts({key for group in groups.values() for key in group}).values() for fact in own
+        ]
+        found = set(wanted)
+        for theirs in people_of(without_retracted(facts)).values():
+            together = {fact.person for fact in theirs if fact.person is not None}
+            if together & wanted:
+                found |= together
+        return frozenset(found)
 
     def organisation(self, organisation: str) -> Judged:
         """Judge an organisation's own facts."""
@@ -127,7 +145,12 @@ class Bench:
                 if people & group:
                     clients = frozenset(fact.client or "" for fact in theirs)
                     yield Judged(
-                        organisation, judged, people, clients, judge_person(pack, theirs, timeline), retention_status(pack, theirs, timeline)
+                        organisation,
+                        judged,
+                        people,
+                        clients,
+                        judge_person(pack, theirs, timeline),
+                        retention_status(pack, theirs, timeline),
                     )
 
     def _organisation(self, organisation: str) -> tuple[Organisation, list[Fact]]:
@@ -162,7 +185,9 @@ class Bench:
         return facts if self._until is None else [fact for fact in facts if fact.time <= self._until]
 
 
-def judge_behind(store: Tables, log: Log, packs: Mapping[str, Pack], *, window: int = WINDOW, progress: Progress | None = None) -> None:
+def judge_behind(
+    store: Tables, log: Log, packs: Mapping[str, Pack], *, window: int = WINDOW, progress: Progress | None = None
+) -> None:
     """Judge everyone touched between the judgement's mark and the trail's; repeating a stretch changes nothing."""
     register = Judgement()
     while True:
@@ -174,7 +199,9 @@ def judge_behind(store: Tables, log: Log, packs: Mapping[str, Pack], *, window: 
         _judge_window(store, log, packs, after, last, progress)
 
 
-def _judge_window(store: Tables, log: Log, packs: Mapping[str, Pack], after: int, last: int, progress: Progress | None) -> None:
+def _judge_window(
+    store: Tables, log: Log, packs: Mapping[str, Pack], after: int, last: int, progress: Progress | None
+) -> None:
     register = Judgement()
     touched, organisations = _touched(store.db, register, log, after, last)
     bench = Bench(store.db, log, packs)
@@ -197,7 +224,9 @@ def _judge_window(store: Tables, log: Log, packs: Mapping[str, Pack], after: int
         set_marks(cursor, [register.name], last)
 
 
-def _touched(db: sqlite3.Connection, register: Judgement, log: Log, after: int, last: int) -> tuple[set[bytes], set[str]]:
+def _touched(
+    db: sqlite3.Connection, register: Judgement, log: Log, after: int, last: int
+) -> tuple[set[bytes], set[str]]:
     """Whom the facts of a stretch concern: people, and organisations."""
     trail, context = Trail(), Context()
     place = {"after": after, "last": last}
@@ -260,7 +289,9 @@ def _write(cursor: sqlite3.Cursor, register: Judgement, judged: Judged) -> None:
             for number, line in enumerate(judged.retention)
         ],
     )
-    cursor.executemany(register.sql["add_judged"], [(person, *place, client) for person in judged.people for client in judged.clients])
+    cursor.executemany(
+        register.sql["add_judged"], [(person, *place, client) for person in judged.people for client in judged.clients]
+    )
 
 
 def version_of(packs: Mapping[str, Pack], version: int) -> str:

@@ -172,12 +172,16 @@ class Page:
                 # One call per type: a batch decoded as one JSON array costs less than its parts.
                 lines = _decoders.get(topic, _detail)(b"[" + b",".join(headers) + b"]")
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise Tampered(f"a header between positions {positions[0]} and {positions[-1]} cannot be read; run `pdl verify`") from error
+                raise Tampered(
+                    f"a header between positions {positions[0]} and {positions[-1]} cannot be read; run `pdl verify`"
+                ) from error
             self._facts[topic] = (positions, lines)
 
     def _keep(self, bound: Bound) -> None:
         for topic, (positions, lines) in self._facts.items():
-            kept = [(at, line) for at, line in zip(positions, lines, strict=True) if bound.admits(line.time, line.recorded)]
+            kept = [
+                (at, line) for at, line in zip(positions, lines, strict=True) if bound.admits(line.time, line.recorded)
+            ]
             self._facts[topic] = ([at for at, _ in kept], [line for _, line in kept])
         self.decisions = [decision for decision in self.decisions if bound.admits(decision.at, decision.at)]
 

@@ -92,7 +92,15 @@ def set_marks(cursor: sqlite3.Cursor, names: Iterable[str], mark: int) -> None:
     cursor.executemany("UPDATE register_state SET mark = ? WHERE name = ?", [(mark, name) for name in names])
 
 
-def fold(store: Tables, log: Log, registers: Sequence[Register], *, bound: Bound | None = None, size: int = PAGE_RECORDS, progress: Progress | None = None) -> None:
+def fold(
+    store: Tables,
+    log: Log,
+    registers: Sequence[Register],
+    *,
+    bound: Bound | None = None,
+    size: int = PAGE_RECORDS,
+    progress: Progress | None = None,
+) -> None:
     """Fold the log into these registers until each stands at its end; those that lag most go first."""
     target = log.size()
     by_name = {register.name: register for register in registers}
@@ -117,9 +125,17 @@ def fold(store: Tables, log: Log, registers: Sequence[Register], *, bound: Bound
 def _explained(error: sqlite3.DatabaseError, path: Path | None) -> Exception:
     said = str(error)
     if "not a database" in said or "malformed" in said:
-        return Unreadable(f"{path} is not an SQLite database, or it is damaged; delete it and run `pdl rebuild`: everything in it comes from the log.")
+        return Unreadable(
+            f"{path} is not an SQLite database, or it is damaged; delete it and run `pdl rebuild`: everything in it comes from the log."
+        )
     if "full" in said:
-        return StoreUnavailable(f"the disk of {path} is full; make room and run the same command again. Registers go on where they stopped.")
+        return StoreUnavailable(
+            f"the disk of {path} is full; make room and run the same command again. Registers go on where they stopped."
+        )
     if "locked" in said or "busy" in said:
-        return StoreUnavailable(f"{path} is being written by another process; wait for it and run the same command again.")
-    return StoreUnavailable(f"{path}: {said}; if it stays, delete the file and run `pdl rebuild`: everything in it comes from the log.")
+        return StoreUnavailable(
+            f"{path} is being written by another process; wait for it and run the same command again."
+        )
+    return StoreUnavailable(
+        f"{path}: {said}; if it stays, delete the file and run `pdl rebuild`: everything in it comes from the log."
+    )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ledger.domain.calendar import local
 from ledger.policy.judge import HoldLine, RetentionLine
 from projections.register import Row, shown
 from projections.registers.erasures import Erasures
 
-State = Literal["live", "held", "erased"]
 _OURS: Final = "erased"
 
 
@@ -22,6 +21,7 @@ class Standing(NamedTuple):
     person: str
     line: RetentionLine
     hold: HoldLine | None
+    overdue: bool
     erased_at: int | None
 
     @property
@@ -35,7 +35,8 @@ def standing_of(db: sqlite3.Connection, line: RetentionLine, now: datetime) -> S
     person = line.person or ""
     gone = Erasures().erased(db, person)
     erased = gone.get((line.client or "", f"{line.activity}/{line.dataset}"))
-    return Standing(line.organisation, person, line, line.held_at(now), erased)
+    overdue = line.overdue_since is not None and line.overdue_since <= now
+    return Standing(line.organisation, person, line, line.held_at(now), overdue, None if erased is None else erased[0])
 
 
 def retention_row(db: sqlite3.Connection, _judged: str, line: RetentionLine, now: datetime) -> Row:
@@ -48,12 +49,12 @@ def retention_row(db: sqlite3.Connection, _judged: str, line: RetentionLine, now
         "activity": line.activity,
         "dataset": line.dataset,
         "client": line.client,
-        "state": _state(line, hold, now),
+        "state": _state(standing),
         "systems": list(line.systems),
         "since": _moment(line.since),
         "clock_started": _moment(line.clock_started),
         "due": _moment(line.due),
-        "overdue_since": _moment(line.overdue_since) if line.overdue_since is not None and line.overdue_since <= now else None,
+        "overdue_since": _moment(line.overdue_since) if standing.overdue else None,
         "held_until": None if hold is None else _moment(hold.end),
         "hold_kind": None if hold is None else hold.kind,
         "hold_statute": None if hold is None else hold.statute,
@@ -69,12 +70,12 @@ def retention_row(db: sqlite3.Connection, _judged: str, line: RetentionLine, now
     }
 
 
-def _state(line: RetentionLine, hold: HoldLine | None, now: datetime) -> str:
-    if hold is not None:
+def _state(standing: Standing) -> str:
+    if standing.hold is not None:
         return "held"
-    if line.overdue_since is not None and line.overdue_since <= now:
+    if standing.overdue:
         return "overdue"
-    return "clock-not-started" if line.due is None else "running"
+    return "clock-not-started" if standing.line.due is None else "running"
 
 
 def _moment(moment: datetime | None) -> Any:

@@ -59,8 +59,7 @@ class Trail(Register):
                     else:
                         by_tile[number] = [entry]
         for number, entries in sorted(by_tile.items()):
-            entries += _entries(self._tile(db, 0, number))
-            self._put(db, 0, number, entries)
+            self._put(db, 0, number, _entries(self._tile(db, 0, number)) + entries)
         self._merge(db, page.after, page.mark)
 
     def _tile(self, db: sqlite3.Cursor, level: int, number: int) -> bytes:
@@ -78,7 +77,9 @@ class Trail(Register):
             size = _TILE << (_FACTOR_BITS * (level + 1))
             for number in range(after // size, mark // size):
                 place = {"level": level, "first": number << _FACTOR_BITS}
-                entries = [entry for (part,) in db.execute(self.sql["parts"], place).fetchall() for entry in _entries(part)]
+                entries = [
+                    entry for (part,) in db.execute(self.sql["parts"], place).fetchall() for entry in _entries(part)
+                ]
                 db.execute(self.sql["drop_parts"], place)
                 if entries:
                     self._put(db, level + 1, number, entries)
@@ -120,10 +121,11 @@ def trail_rows(log: Log, positions: list[int], organisation: str | None = None) 
     for record in log.at(positions):
         fact = header_of(record.state)
         if organisation is None or fact.organisation == organisation:
-            yield _row(record.position, fact)
+            yield trail_row(record.position, fact)
 
 
-def _row(position: int, fact: Fact) -> Row:
+def trail_row(position: int, fact: Fact) -> Row:
+    """One fact as the trail shows it."""
     row: Row = {"position": position}
     for name in Trail.columns[1:]:
         value = getattr(fact, name)

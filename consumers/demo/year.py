@@ -28,6 +28,7 @@ _BROKEN_ONE_IN: Final = 700
 _LARGE_AT_MOST: Final = 2
 _REPEATED_ONE_IN: Final = 350
 _CONFLICTING_ONE_IN: Final = 6_000
+_LOST_ONE_IN: Final = 1_500
 _REPORTS_AFTER: Final = 2 * DAY
 _USED: Final = '"type":"pdl.data.used.v1"'
 
@@ -327,9 +328,15 @@ class _Telling:
         message = Message(body, arrived, script.organisation, sent.service, RECORDED, sent.story, sent.wrong, b"", service.binary)
         if self._year.noise and sent.wire != "report":
             yield from self._spoiled(message, steady=service.counted or service.reports)
-        yield message
+        if not self._gets_lost(message, service):
+            yield message
         if self._year.noise and self._rng.random() * _REPEATED_ONE_IN < 1:
             self._push(min(arrival + 30 + int(self._rng.random() * DAY), self._until), b"", message._replace(expect=DUPLICATE))
+
+    def _gets_lost(self, message: Message, service: Service) -> bool:
+        """Whether a use that its service numbered and counted never arrives: a wrong that only the numbers show."""
+        chance = self._year.wrongs and service.counted and message.story and not message.wrong
+        return bool(chance) and _USED in message.body[:300].decode(errors="ignore") and self._rng.random() * _LOST_ONE_IN < 1
 
     def _spoiled(self, message: Message, *, steady: bool) -> Iterator[Message]:
         """Now and then a broken message before the good one, or a second one that contradicts it after it."""

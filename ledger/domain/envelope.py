@@ -137,9 +137,20 @@ def read(body: bytes, headers: Headers = ()) -> Read | Unrecordable:
     canonical = _encode(envelope)
     # Each JSON key brings one colon. A message with as many colons as its canonical form therefore repeats none,
     # unless a colon is written as an escape; so any backslash takes the careful path too.
-    if b"\\" in body or body.count(b":") != canonical.count(b":") or len(body) > BODY_BYTES_MAX or _beyond(envelope):
+    # Values are kept as they came, so that bytes that are no UTF-8 could hide in them.
+    if b"\\" in body or body.count(b":") != canonical.count(b":") or len(body) > BODY_BYTES_MAX or not _is_utf8(body) or _beyond(envelope):
         return _carefully(body)
     return Read(envelope, canonical)
+
+
+def _is_utf8(body: bytes) -> bool:
+    if body.isascii():
+        return True
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _carefully(body: bytes) -> Read | Unrecordable:

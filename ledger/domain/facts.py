@@ -230,6 +230,9 @@ def _is_many(hint: Any) -> bool:
 _Step = tuple[str, str, str, "Mapping[str, str] | None", bool]
 
 
+_NONE_GIVEN: Final = ()  # CPython has one empty tuple; an empty list of JSON becomes it too.
+
+
 class FactBuilder:
     """Builds the facts of one organisation; its plan per event type is made once.
 
@@ -272,7 +275,7 @@ class FactBuilder:
             self._about_person(subject, data.organisation, made)
         for field, name, how, names, many in self._plans[type(data)]:
             value = getattr(data, field)
-            if value is None or value == ():
+            if value is None or value is _NONE_GIVEN:
                 continue
             if how == "plain":
                 made[name] = value

@@ -10,16 +10,15 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias
 
-import msgspec
 from msgspec import Struct
 
-from ledger.domain import events
 from ledger.domain.errors import PolicyInvalid
-from ledger.policy.model import SPACES, UNSPECIFIED, Dataset, Pack, Rule
+from ledger.policy.model import UNSPECIFIED, Dataset, Pack, Rule
 from ledger.policy.packs import parse_pack, places
-from ledger.policy.promises import Promise
+from ledger.policy.promises import ClientParameter, Matrix, Promise, Recipients, Retention
+from ledger.policy.references import RULE, is_unknown, promised_rules, references
 from ledger.policy.sentences import line_of, places_of
 
 WORDS_MAX: Final = 120
@@ -79,6 +78,7 @@ def _checks(pack: Pack) -> Iterator[_Found]:
     yield from _parties(pack)
     yield from _unused(pack)
     yield from _promises(pack)
+    yield from _agreement(pack)
 
 
 # --- rules and their citations ----------------------------------------------------------------------------------------
@@ -240,123 +240,78 @@ def _unused(pack: Pack) -> Iterator[_Found]:
 
 # --- promises ---------------------------------------------------------------------------------------------------------
 
-_RULE: Final = re.compile(r"[A-Z]{2,6}-[0-9]{2,3}|GDPR-[0-9]+(\([0-9]+\))?")
-_SPACE_FIELDS: Final = {
-    "activities": "activity",
-    "activity": "activity",
-    "after_milestone": "milestone",
-    "categories": "category",
-    "channel": "channel",
-    "classes": "class",
-    "consent": "purpose",
-    "control": "control",
-    "datasets": "dataset",
-    "informed": "duty",
-    "known": "purpose",
-    "milestone": "milestone",
-    "not_activity": "activity",
-    "not_channel": "channel",
-    "not_purpose": "purpose",
-    "not_role": "role",
-    "not_system": "system",
-    "only_class": "class",
-    "purpose": "purpose",
-    "purposes": "purpose",
-    "role": "role",
-    "service": "service",
-    "spared_by": "milestone",
-    "system": "system",
-    "unless_class": "class",
-    "until_milestone": "milestone",
-    "while_waiting": "milestone",
-}
-"""Fields of promises that hold ids of a space."""
-_KEY_SPACES: Final = {"also_by_category": "category", "also_for": "purpose", "listed": "recipient", "rows": "category"}
-"""Tables of promises whose keys are ids of a space."""
-_CODES: Final = {
-    "basis": frozenset(get_args(events.Basis)),
-    "operation": frozenset(get_args(events.Operation)),
-    "origin": frozenset(get_args(events.Origin)),
-    "type": frozenset(wire.removeprefix("pdl.").removesuffix(".v1") for wire in events.BY_WIRE),
-}
-"""Fields of promises that hold codes of the contract."""
-
-
-def promised_rules(promise: Promise) -> frozenset[str]:
-    """Every rule that a promise can name in a finding: its own, and those that are broken at the same time."""
-    return frozenset(text for _, _, text in _texts(msgspec.to_builtins(promise), "", "") if _RULE.fullmatch(text))
-
 
 def _promises(pack: Pack) -> Iterator[_Found]:
     for at, promise in enumerate(pack.promises):
-        table: dict[str, Any] = msgspec.to_builtins(promise)
-        for place, field, text in _texts(table, f"promise[{at}]", ""):
-            yield from _unknown_id(pack, _SPACE_FIELDS.get(field), text, place)
-        for place, space, id_ in (*_keys(table, f"promise[{at}]"), *_allowed(table, f"promise[{at}]")):
-            yield from _unknown_id(pack, space, id_, place)
-        for place, field, text in _texts(table, f"promise[{at}]", ""):
-            yield from _unknown_code(field, text, place)
-        yield from _unknown_words(table, f"promise[{at}]")
+        for one in references(promise, f"promise[{at}]"):
+            if is_unknown(one, pack):
+                code = "unknown-rule" if one.space == RULE else "unknown-id"
+                yield _error(
+                    code,
+                    one.place,
+                    f"the {one.space} {one.id!r} is not defined in this file, nor in the law or the contract",
+                )
+        if len(promise.words) > WORDS_MAX or _PERSONAL.search(promise.words):
+            message = f"quote fewer or other words: {WORDS_MAX} characters at most, no address, no number"
+            yield _error("citation-too-long", f"promise[{at}].words", message, promise.rule)
 
 
-def _unknown_id(pack: Pack, space: str | None, id_: str, place: str) -> Iterator[_Found]:
-    if _RULE.fullmatch(id_) and id_ not in pack.rules and id_ not in pack.law.articles:
-        yield _error("unknown-rule", place, f"the rule {id_!r} is not in this statement, nor in the law")
-    if space is not None and id_ not in pack.known(space):
-        yield _error("unknown-id", place, f"the {space} {id_!r} is not defined in this file")
+# --- tables and promises say the same -----------------------------------------------------------------------------------
 
 
-def _unknown_code(field: str, text: str, place: str) -> Iterator[_Found]:
-    codes = _CODES.get(field.removeprefix("not_"))
-    if codes is not None and text not in codes:
-        yield _error(
-            "unknown-id", place, f"the {field} {text!r} is not in the contract; it has {', '.join(sorted(codes))}"
-        )
+def _agreement(pack: Pack) -> Iterator[_Found]:
+    """What stands in a table and in a promise too must be the same."""
+    if pack.promises:
+        yield from _retention_agrees(pack)
+    for at, promise in enumerate(pack.promises):
+        for message in _disagrees(pack, promise):
+            yield _error("promise-disagrees", f"promise[{at}]", message, promise.rule)
 
 
-def _allowed(table: Mapping[str, Any], place: str) -> Iterator[tuple[str, str, str]]:
-    """(place, space, id) for what an allow-list or a matrix allows, whose space is named beside it."""
-    space = table.get("field", table.get("of"))
-    rows = [table, *table.get("rows", {}).values()]
-    if space in SPACES:
-        for row in rows:
-            yield from ((f"{place}.allowed", str(space), id_) for id_ in row.get("allowed", ()))
+def _retention_agrees(pack: Pack) -> Iterator[_Found]:
+    ended = {id_ for promise in pack.promises if isinstance(promise, Retention) for id_ in _datasets_of(pack, promise)}
+    for at, row in enumerate(pack.file.datasets):
+        rule, place = (row.retention.rules or row.rules or (None,))[0], f"dataset[{at}].retention"
+        if row.retention.ends in _PROMISED_ENDS and row.id not in ended:
+            message = f"{row.activity}/{row.id}: ends by {row.retention.ends}, and no promise of kind retention ends it"
+            yield _error("retention-without-promise", place, message, rule)
+        if row.retention.ends == UNSPECIFIED and row.id in ended:
+            yield _error(
+                "promise-disagrees", place, f"{row.activity}/{row.id}: a promise ends what is said to have no end", rule
+            )
 
 
-def _unknown_words(table: Mapping[str, Any], place: str) -> Iterator[_Found]:
-    if table["rule"].startswith("GDPR-") or "words" not in table:
-        return
-    if len(table["words"]) > WORDS_MAX:
-        yield _error(
-            "citation-too-long", f"{place}.words", f"the citation is longer than {WORDS_MAX} characters", table["rule"]
-        )
-    if _PERSONAL.search(table["words"]):
-        yield _error(
-            "citation-personal",
-            f"{place}.words",
-            "the citation holds an address or a number; quote other words",
-            table["rule"],
-        )
+_PROMISED_ENDS: Final = ("term", "milestone", "client")
 
 
-def _texts(value: Any, place: str, field: str) -> Iterator[tuple[str, str, str]]:
-    """(place, field, text) for every text in a promise, however deep; in a table of ids the field is the table's."""
-    if isinstance(value, str):
-        yield place, field, value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item, place, field)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            kept = field in _KEY_SPACES and not isinstance(item, dict)
-            yield from _texts(item, f"{place}.{key}", field if kept else key)
+def _datasets_of(pack: Pack, promise: Retention) -> Iterable[str]:
+    activity = pack.activities.get(promise.activity)
+    return promise.datasets or (activity.datasets if activity is not None else ())
 
 
-def _keys(table: Mapping[str, Any], place: str) -> Iterator[tuple[str, str, str]]:
-    """(place, space, id) for every table of a promise whose keys are ids."""
-    for field, space in _KEY_SPACES.items():
-        for key in table.get(field, {}):
-            yield f"{place}.{field}", space, key
+def _disagrees(pack: Pack, promise: Promise) -> Iterator[str]:
+    if isinstance(promise, Recipients):
+        named = {id_: row.service for id_, row in pack.file.recipients.items()}
+        if {id_: row.service for id_, row in promise.listed.items()} != named:
+            yield "its recipients and their services are not those of [recipients]"
+    if isinstance(promise, ClientParameter):
+        bounds = pack.file.parameters.get(promise.name)
+        if bounds is None or (bounds.at_least, bounds.at_most) != (promise.min, promise.max):
+            yield f"its bounds are not those of [parameters.{promise.name}]"
+    if isinstance(promise, Matrix):
+        for category, row in promise.rows.items():
+            if any(allowed != set(row.allowed) for allowed in _allowed_by_tables(pack, promise, category)):
+                yield f"{category}: the {promise.of} ids are not those of its dataset"
+
+
+def _allowed_by_tables(pack: Pack, promise: Matrix, category: str) -> Iterator[set[str]]:
+    """What the datasets with a category say of its classes or purposes; nothing where they do not narrow it."""
+    for dataset in pack.file.datasets:
+        if category in dataset.categories and dataset.activity in (promise.when.activity or pack.activities):
+            if promise.of == "class":
+                yield set(dataset.classes_of.get(category, dataset.classes))
+            elif category in dataset.purposes_of:
+                yield set(dataset.purposes_of[category])
 
 
 # --- with the text of the statement -----------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from ledger.policy.lint import promised_rules
 from ledger.policy.model import UNSPECIFIED, Activity, Dataset, Pack, Rule
+from ledger.policy.references import promised_rules
 from ledger.policy.sentences import Sentence, at_place, places_of, sentences
 
 Language: TypeAlias = Literal["nl", "en"]

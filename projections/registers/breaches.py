@@ -14,6 +14,18 @@ class Breaches(Chronicle):
     help = "Breaches: aware, told to authority, people and controllers, closed."
     topics = ("pdl.breach.detected.v1", "pdl.breach.notified.v1", "pdl.breach.closed.v1")
     fields = ("reference", "aware_at", "to", "categories", "datasets")
-    columns: ClassVar[tuple[str, ...]] = ("organisation", "client", "reference", "detected", "aware_at", "authority", "subjects", "controller", "closed", "categories", "datasets")
+    columns: ClassVar[tuple[str, ...]] = (
+        "organisation",
+        "client",
+        "reference",
+        "detected",
+        "aware_at",
+        "authority",
+        "subjects",
+        "controller",
+        "closed",
+        "categories",
+        "datasets",
+    )
     times = ("detected", "authority", "subjects", "controller", "closed")
     lists = ("categories", "datasets")

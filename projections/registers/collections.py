@@ -25,8 +25,19 @@ class Collections(Register):
         """Count a page's collections by everything but the person."""
         acts: dict[Key, list[datetime]] = defaultdict(list)
         for line in page.collected():
-            acts[line.organisation, line.activity, line.client, line.categories, line.class_, line.origin, line.basis, line.system].append(line.time)
-        db.executemany(self.sql["add"], counted({(*key[:3], text(key[3]), *key[4:]): times for key, times in acts.items()}))
+            acts[
+                line.organisation,
+                line.activity,
+                line.client,
+                line.categories,
+                line.class_,
+                line.origin,
+                line.basis,
+                line.system,
+            ].append(line.time)
+        db.executemany(
+            self.sql["add"], counted({(*key[:3], text(key[3]), *key[4:]): times for key, times in acts.items()})
+        )
 
     def rows(self, ask: Ask) -> Iterator[Row]:
         """One row per category and circumstances; `listed`: the statement names the category for that activity."""

@@ -10,7 +10,11 @@ from ledger.domain.calendar import moment_of
 from projections.page import Page
 from projections.register import Ask, Log, Register, Row, micros, presented
 
-_SAID: Final = {"pdl.consent.given.v1": "given", "pdl.consent.refused.v1": "refused", "pdl.consent.withdrawn.v1": "withdrawn"}
+_SAID: Final = {
+    "pdl.consent.given.v1": "given",
+    "pdl.consent.refused.v1": "refused",
+    "pdl.consent.withdrawn.v1": "withdrawn",
+}
 
 
 class Consents(Register):
@@ -54,4 +58,6 @@ class Consents(Register):
 
     def rows(self, ask: Ask) -> Iterator[Row]:
         """The last word per person, purpose and recipient."""
-        yield from presented(ask.select(self.sql["list"]), times=("since", "given", "until"), truths=("method", "evidence"))
+        yield from presented(
+            ask.select(self.sql["list"]), times=("since", "given", "until"), truths=("method", "evidence")
+        )

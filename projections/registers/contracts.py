@@ -14,6 +14,20 @@ class Contracts(Chronicle):
     help = "Contracts: with whom, of which kind, from when, until when, ended."
     topics = ("pdl.contract.signed.v1", "pdl.contract.ended.v1")
     fields = ("reference", "party", "kind", "from_", "until", "country", "recipients", "services")
-    columns: ClassVar[tuple[str, ...]] = ("organisation", "person", "client", "reference", "party", "kind", "signed", "from", "until", "ended", "country", "recipients", "services")
+    columns: ClassVar[tuple[str, ...]] = (
+        "organisation",
+        "person",
+        "client",
+        "reference",
+        "party",
+        "kind",
+        "signed",
+        "from",
+        "until",
+        "ended",
+        "country",
+        "recipients",
+        "services",
+    )
     times = ("signed", "ended")
     lists = ("recipients", "services")

@@ -45,7 +45,8 @@ class Erasures(Register):
     def _erase(self, db: sqlite3.Cursor, decision: Decision) -> None:
         said = decision.said
         rows = [
-            (said["organisation"], said["person"], client, dataset, decision.stream, micros(decision.at)) for client, dataset in said["datasets"]
+            (said["organisation"], said["person"], client, dataset, decision.stream, micros(decision.at))
+            for client, dataset in said["datasets"]
         ]
         db.executemany(self.sql["erased"], rows)
 
@@ -63,6 +64,9 @@ class Erasures(Register):
                 row[name] = shown(row[name])
             yield {name: row[name] for name in self.columns}
 
-    def erased(self, db: sqlite3.Connection, person: str) -> dict[tuple[str, str], int]:
-        """(client, dataset) -> when, of everything of a person that was erased."""
-        return {(client, dataset): at for client, dataset, at in db.execute(self.sql["of_person"], {"person": person})}
+    def erased(self, db: sqlite3.Connection, person: str) -> dict[tuple[str, str], tuple[int, str]]:
+        """(client, dataset) -> (when, case), of everything of a person that was erased."""
+        return {
+            (client, dataset): (at, case)
+            for client, dataset, at, case in db.execute(self.sql["of_person"], {"person": person})
+        }

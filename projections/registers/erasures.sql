@@ -54,4 +54,4 @@ ORDER BY COALESCE(ordered, refused), erasure_case;
 SELECT client, dataset, at FROM erased_dataset WHERE erasure_case = :case ORDER BY client, dataset;
 
 -- name: of_person
-SELECT client, dataset, max(at) AS at FROM erased_dataset WHERE person = :person GROUP BY client, dataset;
+SELECT client, dataset, max(at) AS at, erasure_case FROM erased_dataset WHERE person = :person GROUP BY client, dataset;

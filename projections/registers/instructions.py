@@ -18,7 +18,17 @@ class Instructions(Chronicle):
     help = "What clients instructed and vouched for: parameters, destruction, warranties."
     topics = ("pdl.client.instructed.v1", "pdl.warranty.given.v1")
     fields = ("instruction", "parameters", "parts", "reference", "country")
-    columns: ClassVar[tuple[str, ...]] = ("organisation", "client", "said", "instruction", "parameters", "parts", "reference", "country", "time")
+    columns: ClassVar[tuple[str, ...]] = (
+        "organisation",
+        "client",
+        "said",
+        "instruction",
+        "parameters",
+        "parts",
+        "reference",
+        "country",
+        "time",
+    )
     lists = ("parts",)
 
     def rows(self, ask: Ask) -> Iterator[Row]:

@@ -14,5 +14,14 @@ class Objections(Chronicle):
     help = "Objections per person and purpose: raised, upheld or overridden."
     topics = ("pdl.objection.raised.v1", "pdl.objection.answered.v1")
     fields = ("activity", "purpose", "outcome")
-    columns: ClassVar[tuple[str, ...]] = ("organisation", "person", "client", "activity", "purpose", "raised", "answered", "outcome")
+    columns: ClassVar[tuple[str, ...]] = (
+        "organisation",
+        "person",
+        "client",
+        "activity",
+        "purpose",
+        "raised",
+        "answered",
+        "outcome",
+    )
     times = ("raised", "answered")

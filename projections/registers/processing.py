@@ -33,7 +33,9 @@ class Processing(Register):
     def rows(self, ask: Ask) -> Iterator[Row]:
         """Declared activities in the order of the statement, then those that were only seen."""
         seen = _seen(ask)
-        wanted = [ask.organisation] if ask.organisation is not None else sorted({*ask.packs, *(place[0] for place in seen)})
+        wanted = (
+            [ask.organisation] if ask.organisation is not None else sorted({*ask.packs, *(place[0] for place in seen)})
+        )
         for organisation in wanted:
             pack = ask.pack(organisation)
             declared = [] if pack is None else list(pack.activities)
@@ -41,7 +43,9 @@ class Processing(Register):
             for activity in (*declared, *others):
                 clients = sorted({place[2] for place in seen if place[:2] == (organisation, activity)}) or [""]
                 for client in clients:
-                    row = _row(ask, pack, organisation, activity, client, seen.get((organisation, activity, client), {}))
+                    row = _row(
+                        ask, pack, organisation, activity, client, seen.get((organisation, activity, client), {})
+                    )
                     yield {name: row[name] for name in self.columns}
 
 
@@ -50,7 +54,9 @@ Seen = dict[str, Any]
 
 def _seen(ask: Ask) -> dict[tuple[str, str, str], Seen]:
     """What facts show of each (organisation, activity, client)."""
-    found: dict[tuple[str, str, str], Seen] = defaultdict(lambda: {name: set() for name in _SEEN} | {"events": 0, "first": None, "last": None})
+    found: dict[tuple[str, str, str], Seen] = defaultdict(
+        lambda: {name: set() for name in _SEEN} | {"events": 0, "first": None, "last": None}
+    )
     read = statements("projections.registers", "processing.sql")
     for name in ("collections", "uses", "disclosures"):
         for row in ask.select(read[name]):
@@ -74,7 +80,9 @@ def _row(ask: Ask, pack: Pack | None, organisation: str, activity: str, client: 
         "activity": activity or None,
         "client": client or None,
         "countries": countries,
-        "outside_eea": [] if pack is None else [country for country in countries if not pack.law.in_eea(country, today)],
+        "outside_eea": []
+        if pack is None
+        else [country for country in countries if not pack.law.in_eea(country, today)],
         "events": seen.get("events", 0),
         "first": shown(seen.get("first")),
         "last": shown(seen.get("last")),
@@ -88,9 +96,27 @@ def _row(ask: Ask, pack: Pack | None, organisation: str, activity: str, client: 
 
 
 def _declared(pack: Pack | None, own: Activity | None) -> Row:
-    empty: Row = {"name": None if pack is None else pack.name, "label": None, "acts_as": None, "declared": False, "statement": None}
+    empty: Row = {
+        "name": None if pack is None else pack.name,
+        "label": None,
+        "acts_as": None,
+        "declared": False,
+        "statement": None,
+    }
     if pack is None or own is None:
-        return empty | {name: [] for name in ("purposes", "classes", "categories", "recipients", "systems", "locations", "retention", "rules")}
+        return empty | {
+            name: []
+            for name in (
+                "purposes",
+                "classes",
+                "categories",
+                "recipients",
+                "systems",
+                "locations",
+                "retention",
+                "rules",
+            )
+        }
     datasets = own.datasets.values()
     return empty | {
         "label": {"nl": own.nl, "en": own.en},
@@ -100,15 +126,17 @@ def _declared(pack: Pack | None, own: Activity | None) -> Row:
         "purposes": list(own.purposes),
         "classes": _all(dataset.classes for dataset in datasets),
         "categories": _all(dataset.categories for dataset in datasets),
-        "recipients": [id_ for id_, label in pack.file.recipients.items() if not label.activities or own.id in label.activities],
+        "recipients": [
+            id_ for id_, label in pack.file.recipients.items() if not label.activities or own.id in label.activities
+        ],
         "systems": list(own.systems),
         "locations": [own.locations] if isinstance(own.locations, str) else list(own.locations),
-        "retention": [{"dataset": dataset.id, "nl": dataset.retention.nl, "en": dataset.retention.en} for dataset in datasets],
+        "retention": [
+            {"dataset": dataset.id, "nl": dataset.retention.nl, "en": dataset.retention.en} for dataset in datasets
+        ],
         "rules": list(own.rules),
     }
 
 
 def _all(many: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(id_ for some in many for id_ in some))
-
-

@@ -14,6 +14,14 @@ class Processors(Chronicle):
     help = "Processors that were engaged or let go: services, country, announced to clients."
     topics = ("pdl.processor.engaged.v1", "pdl.processor.ended.v1")
     fields = ("recipient", "services", "country", "announced_at")
-    columns: ClassVar[tuple[str, ...]] = ("organisation", "recipient", "services", "country", "engaged", "announced_at", "ended")
+    columns: ClassVar[tuple[str, ...]] = (
+        "organisation",
+        "recipient",
+        "services",
+        "country",
+        "engaged",
+        "announced_at",
+        "ended",
+    )
     times = ("engaged", "ended")
     lists = ("services",)

@@ -56,7 +56,9 @@ class Requests(Register):
         """One row per request; `due` is the last day of the law's term, `promised_due` of the statement's."""
         for raw in ask.select(self.sql["list"]):
             due = _dues(raw, ask.pack(raw["organisation"]))
-            ended = min((raw[name] for name in _ENDS if raw[name] is not None and raw[name] <= micros(ask.now)), default=None)
+            ended = min(
+                (raw[name] for name in _ENDS if raw[name] is not None and raw[name] <= micros(ask.now)), default=None
+            )
             end = ask.now if ended is None else moment(ended)
             last = min((day for day in (due["promised_due"], due["due_rolled"]) if day is not None), default=None)
             late = last is not None and end >= after(last)
@@ -85,8 +87,8 @@ def _dues(raw: dict[str, Any], pack: Pack | None) -> dict[str, date | None]:
         return dues if term is None else {**dues, "promised_due": last_day(day_of(received), term)}
     right = pack.law.file.rights.get(raw["right"])
     if right is not None and right.term is not None and (lawful := duration(right.term)) is not None:
-        dues["due"] = _lawful_due(raw, received, lawful, duration(right.extension or ""))
-        dues["due_rolled"] = rolled(dues["due"]) if right.rolls else dues["due"]
+        due = _lawful_due(raw, received, lawful, duration(right.extension or ""))
+        dues |= {"due": due, "due_rolled": rolled(due) if right.rolls else due}
     promised = _promised(pack, raw["right"])
     if promised is not None:
         dues["promised_due"] = last_day(day_of(received), promised)
@@ -109,4 +111,8 @@ def _clocks(pack: Pack) -> Iterator[RequestClock]:
 def _promised(pack: Pack, right: str) -> Duration | None:
     terms = [row.term for clock in _clocks(pack) if (row := clock.rights.get(right)) is not None and row.term]
     found = [term for term in map(duration, terms) if term is not None]
-    return min(found, key=lambda term: add(date(2000, 1, 1), term) - date(2000, 1, 1) + timedelta(hours=term.hours), default=None)
+    return min(
+        found,
+        key=lambda term: add(date(2000, 1, 1), term) - date(2000, 1, 1) + timedelta(hours=term.hours),
+        default=None,
+    )

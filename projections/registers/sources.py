@@ -34,7 +34,9 @@ class Sources(Register):
             groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
             for line in lines:
                 groups[line.source, line.organisation].append(line)
-            db.executemany(self.sql["add"], [(source, of, topic, *_counted(group)) for (source, of), group in groups.items()])
+            db.executemany(
+                self.sql["add"], [(source, of, topic, *_counted(group)) for (source, of), group in groups.items()]
+            )
             for (source, _), group in groups.items():
                 numbers = [line.sequence for line in group if line.sequence is not None]
                 if numbers:
@@ -45,11 +47,20 @@ class Sources(Register):
         for first, last in _stretches(numbers):
             near = db.execute(self.sql["near"], {"source": source, "first": first, "last": last}).fetchall()
             db.executemany(self.sql["drop_stretch"], [(source, start) for start, _ in near])
-            db.execute(self.sql["add_stretch"], (source, min([first, *(a for a, _ in near)]), max([last, *(b for _, b in near)])))
+            db.execute(
+                self.sql["add_stretch"],
+                (source, min([first, *(a for a, _ in near)]), max([last, *(b for _, b in near)])),
+            )
 
     def _reports(self, db: sqlite3.Cursor, page: Page) -> None:
         rows = [
-            (position, line.source, line.organisation, micros(line.time), orjson.dumps({"counts": line.counts, "holding": line.holding}).decode())
+            (
+                position,
+                line.source,
+                line.organisation,
+                micros(line.time),
+                orjson.dumps({"counts": line.counts, "holding": line.holding}).decode(),
+            )
             for position, _, line in page.details((REPORTED,))
         ]
         db.executemany(self.sql["add_report"], rows)

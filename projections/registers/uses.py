@@ -26,7 +26,15 @@ class Uses(Register):
         acts: dict[Key, list[datetime]] = defaultdict(list)
         for line in page.used():
             acts[
-                line.organisation, line.activity, line.client, line.purpose, line.operation, line.basis, line.role, line.system, line.categories
+                line.organisation,
+                line.activity,
+                line.client,
+                line.purpose,
+                line.operation,
+                line.basis,
+                line.role,
+                line.system,
+                line.categories,
             ].append(line.time)
         db.executemany(self.sql["add"], counted({(*key[:-1], text(key[-1])): times for key, times in acts.items()}))
 

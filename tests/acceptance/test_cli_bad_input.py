@@ -80,7 +80,7 @@ def test_every_bad_line_waits_with_its_reason_and_the_good_ones_are_recorded(
     waiting = pdl.rows("quarantine", "list")
     assert {name: row["reason"] for name, row in zip(poison, waiting, strict=True)} == {name: reason for name, (_, reason) in poison.items()}
     assert [row["offset"] for row in waiting] == list(range(0, 2 * len(poison), 2))
-    assert all(row["detail"].rstrip().endswith((".", ")")) for row in waiting)
+    assert all(row["detail"] for row in waiting)
     shown = json.dumps([{name: value for name, value in row.items() if name != "source"} for row in waiting])
     assert SECRET not in shown + said
     again = pdl.json("ingest", lines(tmp_path, *bodies))

@@ -115,6 +115,8 @@ def test_a_promise_with_ids_that_nobody_defined_is_an_error():
         'kind = "allow-list"\nfield = "role"\nallowed = ["staff"]\nwhen = { not_origin = ["moon"] }',
         'kind = "matrix"\nof = "class"\nrows = { shoe-size = { allowed = ["customer"], rule = "IF-04" } }',
         'kind = "matrix"\nof = "class"\nrows = { financial = { allowed = ["king"], rule = "IF-04" } }',
+        'kind = "retention"\nactivity = "relations"\nafter = "doomsday"\nterm = "P1Y"',
+        'kind = "retention"\nactivity = "relations"\nafter = "stop:fun"\nterm = "P1Y"',
         'kind = "recipients"\nlisted = { mailer = { service = "mail" } }',
     ],
 )
@@ -163,3 +165,20 @@ def test_only_errors_must_be_mended():
 def test_faults_come_in_the_order_of_the_file():
     lines = [fault.line or 0 for fault in lint(*pack_text(DOUBTFUL))]
     assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    ("organisation", "old", "new", "code"),
+    [
+        ("klantinfocus", 'service = "ivr"\ncountry', 'service = "sms-email"\ncountry', "promise-disagrees"),
+        ("kcm", 'at_most = "P12M"', 'at_most = "P13M"', "promise-disagrees"),
+        ("directcode", 'phone = ["support", "contact", "complaint"]', 'phone = ["support"]', "promise-disagrees"),
+        ("infactor", 'classes = ["employee", "former-employee"]', 'classes = ["employee"]', "promise-disagrees"),
+        ("directcode", 'ends = "unspecified"', 'ends = "term"', "retention-without-promise"),
+        ("resultfactory", 'ends = "term"', 'ends = "unspecified"', "promise-disagrees"),
+    ],
+)
+def test_tables_and_promises_must_say_the_same(organisation, old, new, code):
+    tables, mark, promises = _text(organisation).partition("# --- promises")
+    assert old in tables
+    assert code in _codes(tables.replace(old, new, 1) + mark + promises)

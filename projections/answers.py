@@ -1,0 +1,265 @@
+"""What the rest of the program asks: registers with the clock applied, as of a date, as known at a date; one person.
+
+Without a bound the stored tables answer. With one the same registers are folded anew, in a private database,
+over the facts that happened by then and were recorded by then: one mechanism, the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+from ledger.domain.errors import Unreadable
+from ledger.domain.facts import Fact
+from ledger.policy.model import Pack
+from ledger.sealing import Header, header_of
+from projections.context import Context
+from projections.judgement import WINDOW, Bench, Judgement, judge_behind, version_of
+from projections.page import Bound
+from projections.person import Dossier, dossier_of
+from projections.register import Ask, Log, Register, Row, micros
+from projections.registers import ALL, BY_NAME
+from projections.runner import PAGE_RECORDS, Progress, Tables, fold, restart
+from projections.standing import Standing, standing_of
+from projections.trail import READ_AT_ONCE, Trail, key_of
+
+_INTERNAL: Final[tuple[Register, ...]] = (Context(), Judgement())
+_JUDGED: Final = "judgement"
+
+
+class Lag(NamedTuple):
+    """How far a register was folded, and how many records it is behind the log."""
+
+    mark: int
+    lag: int
+
+
+class Projections:
+    """The registers of one ledger: kept in `path` (None: in a private database), folded from the log.
+
+    `page` and `window` bound what is in memory at once; they never change what the registers hold.
+    """
+
+    def __init__(
+        self, path: Path | None, log: Log, packs: Mapping[str, Pack], *, page: int = PAGE_RECORDS, window: int = WINDOW
+    ) -> None:
+        self._path, self._log, self._packs = path, log, packs
+        self._page, self._window = page, window
+        self._registers: Final = {register.name: register for register in (*ALL, *_INTERNAL)}
+        self._store: Final = Tables(path)
+        self._store.prepare(
+            self._registers.values(), {name: self._version(register) for name, register in self._registers.items()}
+        )
+
+    def _version(self, register: Register) -> str:
+        return version_of(self._packs, register.version) if register.name == _JUDGED else str(register.version)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._store.close()
+
+    # --- keeping up
+
+    def catch_up(
+        self, progress: Progress | None = None, *, judge: bool = True, only: Iterable[str] | None = None
+    ) -> None:
+        """Fold everything that the log has and the registers have not; then judge whom it touches.
+
+        `progress` is told (records folded, records in all) page by page; `judge=False` leaves the findings
+        behind. Safe to run in several processes, and to stop at any point.
+        """
+        names = self._with_dependencies(only)
+        registers = [register for name, register in self._registers.items() if name in names and name != _JUDGED]
+        fold(self._store, self._log, registers, size=self._page, progress=progress)
+        if judge and _JUDGED in names:
+            judge_behind(self._store, self._log, self._packs, window=self._window, progress=progress)
+
+    def rebuild(self, name: str | None = None, progress: Progress | None = None) -> None:
+        """Empty a register (or all) and fold the log anew; the result is identical. Raises Unreadable for an unknown name."""
+        names = list(self._registers) if name is None else [name, *self._needs(self._known(name))]
+        with self._store.transaction() as cursor:
+            for each in dict.fromkeys(names):
+                register = self._registers[each]
+                restart(cursor, register, self._version(register))
+        self.catch_up(progress)
+
+    def lag(self) -> dict[str, Lag]:
+        """Mark and lag of every register that can be asked for; one without tables has those of what it reads."""
+        size, marks = self._log.size(), self._store.marks()
+        found = {}
+        for register in ALL:
+            mark = min(marks[name] for name in self._with_dependencies([register.name]))
+            found[register.name] = Lag(mark, size - mark) if register.name != "quarantine" else Lag(size, 0)
+        return found
+
+    def _with_dependencies(self, only: Iterable[str] | None) -> set[str]:
+        if only is None:
+            return set(self._registers)
+        names = {name for wanted in only for name in (wanted, *self._needs(self._known(wanted)))}
+        return names | ({"trail", "context"} if _JUDGED in names else set())
+
+    def _needs(self, register: Register) -> list[str]:
+        return [found for name in register.depends for found in (name, *self._needs(self._registers[name]))]
+
+    def _known(self, name: str) -> Register:
+        if name not in self._registers:
+            raise Unreadable(f"there is no register {name!r}; name one of {', '.join(BY_NAME)}.")
+        return self._registers[name]
+
+    # --- registers
+
+    def rows(
+        self,
+        name: str,
+        *,
+        now: datetime,
+        organisation: str | None = None,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+    ) -> Iterator[Row]:
+        """The rows of a register, columns in the order of `columns(name)`, values ready for JSON.
+
+        No bound: what the tables hold, by the clock `now`. `as_of`: what was true at that moment (of the future: what
+        will be, if nothing more happens). `known_at`: only what was recorded by then, and by the clock of then.
+        """
+        register = self._known(name)
+        clock = as_of if as_of is not None else min(now, known_at) if known_at is not None else now
+        if known_at is None and (as_of is None or as_of >= now) and not self._is_before_the_log(clock):
+            if self._ahead(clock, organisation) and _JUDGED in self._with_dependencies([name]):
+                yield from self._folded(register, Bound(clock, None), clock, organisation)
+                return
+            yield from register.rows(self._ask(self._store, clock, organisation))
+            return
+        yield from self._folded(register, Bound(clock, known_at), clock, organisation)
+
+    def columns(self, name: str) -> tuple[str, ...]:
+        """The columns of a register, in order; raises Unreadable for an unknown name."""
+        return self._known(name).columns
+
+    def _ask(self, store: Tables, now: datetime, organisation: str | None, bound: Bound | None = None) -> Ask:
+        known_at = None if bound is None else bound.known_at or bound.as_of
+        return Ask(
+            db=store.db,
+            log=self._log,
+            packs=self._packs,
+            now=now,
+            organisation=organisation,
+            known_at=known_at,
+            live=bound is None,
+        )
+
+    def _is_before_the_log(self, clock: datetime) -> bool:
+        """Whether facts that were recorded in time happened after the moment asked: then the tables know too much."""
+        found = self._store.db.execute("SELECT max(heard), max(last) FROM source_events").fetchone()
+        return found[0] is not None and micros(clock) < found[0] and micros(clock) < found[1]
+
+    def _ahead(self, clock: datetime, organisation: str | None) -> bool:
+        """Whether facts lie ahead of the clock (a service's clock is wrong, or an announcement): they do not count yet."""
+        rows = self._store.db.execute(Context().sql["ahead_of"], {"now": micros(clock)})
+        return any(organisation is None or row[0] == organisation for row in rows)
+
+    def _folded(self, register: Register, bound: Bound, clock: datetime, organisation: str | None) -> Iterator[Row]:
+        with self.folded(bound, [register.name]) as store:
+            yield from register.rows(self._ask(store, clock, organisation, bound))
+
+    @contextmanager
+    def folded(self, bound: Bound, names: Sequence[str]) -> Iterator[Tables]:
+        """A private database with these registers over the facts within the bound."""
+        wanted = self._with_dependencies(names)
+        registers = [register for name, register in self._registers.items() if name in wanted]
+        store = Tables(None)
+        try:
+            store.prepare(
+                self._registers.values(), {name: self._version(register) for name, register in self._registers.items()}
+            )
+            fold(
+                store,
+                self._log,
+                [register for register in registers if register.name != _JUDGED],
+                bound=bound,
+                size=self._page,
+            )
+            if _JUDGED in wanted:
+                judge_behind(store, self._log, self._packs, window=self._window)
+            yield store
+        finally:
+            store.close()
+
+    # --- one person
+
+    def person_facts(self, people: Iterable[str]) -> list[tuple[int, Header]]:
+        """(position, header) of every fact about these pseudonyms, in the order of the log."""
+        wanted = set(people)
+        positions = Trail().positions(self._store.db, {key_of(person) for person in wanted})
+        chunks = (positions[start : start + READ_AT_ONCE] for start in range(0, len(positions), READ_AT_ONCE))
+        found = ((record.position, header_of(record.state)) for chunk in chunks for record in self._log.at(chunk))
+        return [(position, header) for position, header in found if header.person in wanted]
+
+    def linked(self, people: Iterable[str]) -> frozenset[str]:
+        """Everyone who is the same person as one of these, by the facts that link them; themselves included."""
+        return Bench(self._store.db, self._log, self._packs).linked(people)
+
+    def dossier(self, people: Sequence[str], now: datetime) -> Dossier:
+        """What is kept of these pseudonyms (live, held or erased, until when) and their trail."""
+        return dossier_of(self._store.db, self.person_facts(people), self.standings(people, now), self._packs)
+
+    def standings(self, people: Iterable[str], now: datetime) -> list[Standing]:
+        """Where each dataset of these pseudonyms (and of whom they are linked with) stands."""
+        judgement, found = Judgement(), {}
+        for person in people:
+            for organisation, line in judgement.retention_of(self._store.db, person):
+                found[organisation, line.person, line.activity, line.dataset, line.client] = standing_of(
+                    self._store.db, line, now
+                )
+        return list(found.values())
+
+    def retention(self, now: datetime, organisation: str | None = None) -> Iterator[Standing]:
+        """Where every dataset of everyone stands, by due."""
+        for _, line in Judgement().retention(self._ask(self._store, now, organisation)):
+            yield standing_of(self._store.db, line, now)
+
+    def systems_of(self, people: Iterable[str], now: datetime) -> list[str]:
+        """The systems that reported holding data of these pseudonyms and have not reported deleting them."""
+        return sorted(
+            {
+                system
+                for standing in self.standings(people, now)
+                for system in standing.line.systems
+                if system is not None
+            }
+        )
+
+    def recipients_of(self, people: Iterable[str]) -> list[Row]:
+        """Whom data of these pseudonyms were shared with: recipient, categories, first and last time."""
+        found: dict[str, dict[str, Any]] = {}
+        for _, fact in self.person_facts(people):
+            if fact.recipient is not None and fact.type == "pdl.data.shared.v1":
+                _add_share(found, fact)
+        return [found[recipient] for recipient in sorted(found)]
+
+
+def _add_share(found: dict[str, dict[str, Any]], fact: Fact) -> None:
+    row = found.setdefault(
+        fact.recipient or "",
+        {
+            "recipient": fact.recipient,
+            "organisation": fact.organisation,
+            "categories": [],
+            "first": fact.time,
+            "last": fact.time,
+        },
+    )
+    row["categories"] = sorted({*row["categories"], *fact.categories})
+    row["first"], row["last"] = min(row["first"], fact.time), max(row["last"], fact.time)
