@@ -102,7 +102,9 @@ def ingest(
             _record(lines, stream, mark, sink, advance)
 
 
-def _record(lines: list[Line], stream: str, mark: int | None, sink: Sink, advance: Callable[[Receipt | None, int], None]) -> None:
+def _record(
+    lines: list[Line], stream: str, mark: int | None, sink: Sink, advance: Callable[[Receipt | None, int], None]
+) -> None:
     size = sum(line.size for line in lines)
     filled = [line for line in lines if line.body.strip()]
     fresh = [line for line in filled if mark is None or line.number > mark]
@@ -135,7 +137,9 @@ def _checked(lines: Iterator[Line], name: str) -> Iterator[Line]:
     try:
         yield from lines
     except OSError as exc:
-        raise Unreadable(f"{name}: reading failed ({exc.strerror}); what was read before is recorded. Run it again.") from exc
+        raise Unreadable(
+            f"{name}: reading failed ({exc.strerror}); what was read before is recorded. Run it again."
+        ) from exc
 
 
 @contextmanager
@@ -145,9 +149,11 @@ def _opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
         yield sys.stdin.buffer, None
         return
     try:
-        file = Path(name).open("rb")
+        file = Path(name).open("rb")  # noqa: SIM115 -- closed below; only the opening has its own messages
     except IsADirectoryError as exc:
-        raise Unreadable(f"{name} is a directory; name the files in it, for example {name.rstrip('/')}/*.jsonl.") from exc
+        raise Unreadable(
+            f"{name} is a directory; name the files in it, for example {name.rstrip('/')}/*.jsonl."
+        ) from exc
     except FileNotFoundError as exc:
         raise Unreadable(f"{name} is not there; check the name.") from exc
     except PermissionError as exc:

@@ -26,7 +26,9 @@ def only_writer(data: Path, command: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            raise Busy(f"{holder} is writing in {data}. Wait until it is done or stop it, then run the same command again.") from exc
+            raise Busy(
+                f"{holder} is writing in {data}. Wait until it is done or stop it, then run the same command again."
+            ) from exc
         # Who holds it is a courtesy: a full disk must not keep the lock from being held.
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)

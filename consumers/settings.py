@@ -37,25 +37,41 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "none"
     alone: Annotated[
         bool,
-        _help("True: the keys have no mirror, so a lost disk is lost data. Must be true until a mirror exists; it is said at start."),
+        _help(
+            "True: the keys have no mirror, so a lost disk is lost data. Must be true until a mirror exists; it is said at start."
+        ),
     ] = True
-    batch_facts: Annotated[int, _help("How many inputs are decoded, sealed and committed together.", ge=1, le=50_000)] = 2_000
+    batch_facts: Annotated[
+        int, _help("How many inputs are decoded, sealed and committed together.", ge=1, le=50_000)
+    ] = 2_000
     batch_bytes: Annotated[
         int,
         _help("A batch ends earlier when its inputs reach this many bytes.", ge=1_048_576, le=268_435_456),
     ] = 16_777_216
+    sweep_share: Annotated[
+        float,
+        _help(
+            "A sweep that reaches more than this share of all people (and more than 100) waits for --confirm.",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.25
     packs: Annotated[
         tuple[str, ...],
         _help("Policy packs: files, absolute or beside pdl.toml. Empty: the built-in ones."),
     ] = ()
-    kafka_group: Annotated[str, _help("Consumer group of `pdl consume` where --group is absent.", min_length=1, max_length=200)] = "pdl"
+    kafka_group: Annotated[
+        str, _help("Consumer group of `pdl consume` where --group is absent.", min_length=1, max_length=200)
+    ] = "pdl"
     kafka_session_seconds: Annotated[
         int,
         _help("After how long without a heartbeat Kafka gives a consumer's partitions to another.", ge=1, le=1_800),
     ] = 10
     kafka_patience_seconds: Annotated[
         int,
-        _help("How long --until-end waits for a broker or database that went away before it gives up.", ge=0, le=86_400),
+        _help(
+            "How long --until-end waits for a broker or database that went away before it gives up.", ge=0, le=86_400
+        ),
     ] = 60
     kafka_security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
@@ -69,7 +85,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _help("How to log in at the broker."),
     ] = None
     kafka_user: Annotated[str | None, _help("Name to log in at the broker with.")] = None
-    kafka_password_file: Annotated[str | None, _help("File whose first line is the password: secrets are files, never variables.")] = None
+    kafka_password_file: Annotated[
+        str | None, _help("File whose first line is the password: secrets are files, never variables.")
+    ] = None
 
 
 FIRST_USE: Final = """\
@@ -88,7 +106,11 @@ def reference() -> list[tuple[str, str, str]]:
     """(name, default, help) of each setting, for the documentation."""
     rows = []
     for field in msgspec.structs.fields(Settings):
-        meta = next(part for part in get_args(get_type_hints(Settings, include_extras=True)[field.name]) if isinstance(part, Meta))
+        meta = next(
+            part
+            for part in get_args(get_type_hints(Settings, include_extras=True)[field.name])
+            if isinstance(part, Meta)
+        )
         rows.append((field.name, msgspec.json.encode(field.default).decode(), meta.description or ""))
     return rows
 
@@ -112,7 +134,9 @@ def _from_file(file: Path) -> dict[str, Any]:
         return {}
     except tomllib.TOMLDecodeError as exc:
         where = re.search(r"\(at .*\)", str(exc))
-        raise Unreadable(f"{file} is not TOML {where.group() if where else ''}: mend it, or remove it to start from the defaults.") from exc
+        raise Unreadable(
+            f"{file} is not TOML {where.group() if where else ''}: mend it, or remove it to start from the defaults."
+        ) from exc
     except UnicodeDecodeError as exc:
         raise Unreadable(f"{file} is not UTF-8: save it as UTF-8.") from exc
 
@@ -133,11 +157,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _typed(text: str, kind: Any, variable: str) -> Any:
     if get_origin(kind) is tuple:
         return tuple(part for part in text.split(os.pathsep) if part)
-    if kind in (int, bool):
+    wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind)
+    if wanted is not None:
         try:
             return msgspec.json.decode(text.strip().lower(), type=kind)
         except msgspec.MsgspecError as exc:
-            wanted = "a whole number" if kind is int else "true or false"
             raise Unreadable(f"{variable} must be {wanted}.") from exc
     return text
 
@@ -148,12 +172,14 @@ def _checked(found: dict[str, Any], where: str) -> Settings:
     except msgspec.ValidationError as exc:
         raise Unreadable(f"{where}: {_explained(str(exc))}") from exc
     if not settings.alone:
-        raise Unreadable(f"{where}: alone = false needs a mirror of the keys, which this version does not have; set alone = true.")
+        raise Unreadable(
+            f"{where}: alone = false needs a mirror of the keys, which this version does not have; set alone = true."
+        )
     return settings
 
 
 def _explained(message: str) -> str:
-    """msgspec's message with the name first and without the value."""
+    """The message of msgspec with the name first and without the value."""
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message)
     if unknown:
         return f"`{unknown.group(1)[:60]}` is not a setting; remove it or mend the name."

@@ -7,6 +7,7 @@ pdl.toml and lock. One process may write in it; any number may read.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +21,9 @@ import click
 from consumers import settings as settings_of
 from consumers.lock import only_writer
 from consumers.settings import Settings, read_settings
+from ledger.access import Accesses
 from ledger.domain.errors import Unreadable
-from ledger.erasure import Erasures
+from ledger.erasure import Erasures, Standing
 from ledger.evidence.note import Checkpoint, Signer
 from ledger.evidence.tree import root
 from ledger.keys import KeyStore
@@ -30,6 +32,9 @@ from ledger.policy.model import Packs
 from ledger.policy.packs import builtin_packs, read_pack
 from ledger.service import Input, Ledger, Receipt
 from ledger.store.sqlite import SQLiteEventLog
+from ledger.sweep import Due, Sweeps
+from projections.answers import Projections
+from projections.standing import Standing as Kept
 
 DEFAULT_DATA: Final = "pdl-data"
 ORIGIN: Final = "personal-data-ledger"
@@ -50,6 +55,11 @@ def now() -> datetime:
 def data_directory(given: Path | None) -> Path:
     """Where the ledger is: as given, else PDL_DATA, else ./pdl-data."""
     return given or Path(os.environ.get("PDL_DATA") or DEFAULT_DATA)
+
+
+def quiet_collector() -> None:
+    """Let the garbage collector look rarely: a batch makes a hundred thousand objects, and none of them is a cycle."""
+    gc.set_threshold(100_000, 50, 1_000)
 
 
 @dataclass(frozen=True)
@@ -84,12 +94,27 @@ class Wired:
     keys: KeyStore
     ledger: Ledger
     erasures: Erasures
+    accesses: Accesses
+    registers: Projections
     clock: Callable[[], datetime]
-    writing: bool
 
-    def sink(self, *, repeatable: bool) -> Sink:
-        """Where inputs go."""
-        return Sink(self.ledger, repeatable)
+    @property
+    def sweeps(self) -> Sweeps:
+        """Runs of the retention periods."""
+        return Sweeps(self.ledger, self.erasures, self.clock)
+
+    def standings(self, person: str) -> list[Standing]:
+        """Where each dataset of a person stands, as the guard of every erasure reads it."""
+        return [_standing(found) for found in self.registers.standings([person], self.clock())]
+
+    def due(self, moment: datetime, organisation: str | None = None) -> tuple[list[Due], set[str]]:
+        """What the ledger keeps past its term at a moment, and the organisations that it keeps anything for."""
+        found, organisations = [], set()
+        for kept in self.registers.retention(moment, organisation):
+            organisations.add(kept.organisation)
+            if kept.line.due is not None and kept.line.due <= moment and kept.erased_at is None:
+                found.append(Due(kept.organisation, kept.person, _standing(kept), kept.line.due, kept.line.rule))
+        return found, organisations
 
     @property
     def signer(self) -> Signer:
@@ -106,12 +131,15 @@ class Wired:
         head = Checkpoint(f"{ORIGIN}/{self.log.ledger_id}", size, root(size, self.tile))
         return self.log.add_checkpoint(size, self.signer.sign(str(head)), self.clock())
 
-    def register_marks(self) -> dict[str, dict[str, int]]:
-        """How far each register follows the log: its mark, and how many records it is behind."""
-        return {}
+    @property
+    def sink(self) -> Sink:
+        """Where inputs go."""
+        return Sink(self.ledger, repeatable=False)
 
-    def catch_up(self) -> None:
-        """Let the registers follow the log."""
+    @property
+    def file_sink(self) -> Sink:
+        """Where inputs go whose stream may come again under another name."""
+        return Sink(self.ledger, repeatable=True)
 
 
 @contextlib.contextmanager
@@ -137,6 +165,7 @@ def open_ledger(
     settings = read_settings(data, os.environ)
     with contextlib.ExitStack() as stack:
         if write:
+            quiet_collector()
             stack.enter_context(only_writer(data, command))
         packs = _packs(settings, data)
         log = SQLiteEventLog(data / LOG, create=create)
@@ -146,7 +175,9 @@ def open_ledger(
         erasures = Erasures(log, keys, clock, approval=settings.approval, alone=settings.alone)
         if write:
             erasures.resume()
-        yield Wired(data, settings, packs, log, keys, Ledger(log, keys, packs, clock), erasures, clock, write)
+        registers = stack.enter_context(Projections(data / REGISTERS, log, packs))
+        ledger, accesses = Ledger(log, keys, packs, clock), Accesses(log, keys, erasures, clock)
+        yield Wired(data, settings, packs, log, keys, ledger, erasures, accesses, registers, clock)
 
 
 def _prepare(data: Path, *, create: bool) -> None:
@@ -155,12 +186,22 @@ def _prepare(data: Path, *, create: bool) -> None:
     if (data / LOG).is_file():
         return
     if not create:
-        raise Unreadable(f"there is no ledger in {data}; name its directory with --data, or begin one with `pdl ingest FILE`.")
+        raise Unreadable(
+            f"there is no ledger in {data}; name its directory with --data, or begin one with `pdl ingest FILE`."
+        )
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = data / settings_of.FILE_NAME
     if not file.exists():
         file.write_text(settings_of.FIRST_USE, encoding="utf-8")
         click.echo(FIRST_USE.format(data=data), err=True)
+
+
+def _standing(kept: Kept) -> Standing:
+    hold = kept.hold
+    if hold is None:
+        return Standing(kept.place, kept.line.client or "", held=False)
+    until = None if hold.end is None else hold.end.isoformat()
+    return Standing(kept.place, kept.line.client or "", held=True, statute=hold.statute or hold.rule, until=until)
 
 
 def _packs(settings: Settings, data: Path) -> Packs:

@@ -25,6 +25,7 @@ DESTROYED: Final = "ledger.keys.destroyed.v1"
 REFUSED: Final = "ledger.erasure.refused.v1"
 CLOSED: Final = "ledger.erasure.closed.v1"
 SWEPT: Final = "ledger.sweep.executed.v1"
+REVEALED: Final = "ledger.values.revealed.v1"
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,37 @@ class Sweep(BaseAggregate[str]):
     def execute(cls, sweep: str, **outcome: Any) -> Sweep:
         """Record one run; `outcome` are the fields of Executed."""
         return cls._create(cls.Executed, id=sweep, timestamp=_moment(outcome["at"]), **outcome)
+
+
+class Access(BaseAggregate[str]):
+    """One time that sealed values were opened for somebody to see."""
+
+    TOPIC = "ledger.access"
+
+    class Event(Decision):
+        """Base of an access's decisions."""
+
+        TOPIC = "ledger.access.event"
+
+    class Revealed(Event, CanInitAggregate[str]):
+        """Whose values (pseudonyms) were opened, and why; recorded before they are shown."""
+
+        TOPIC = REVEALED
+        originator_topic: str
+        organisation: str
+        people: list[str]
+        reason: str
+        at: str
+
+    def __init__(self, organisation: str, people: Sequence[str], reason: str) -> None:
+        self.organisation = organisation
+        self.people = list(people)
+        self.reason = reason
+
+    @classmethod
+    def reveal(cls, access: str, **seen: Any) -> Access:
+        """Record an access; `seen` are the fields of Revealed."""
+        return cls._create(cls.Revealed, id=access, timestamp=_moment(seen["at"]), **seen)
 
 
 def _moment(at: str) -> datetime:

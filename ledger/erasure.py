@@ -141,7 +141,7 @@ class Erasures:
         at = self._clock().isoformat()
         case = f"case-{Chance(8).take(8)}"
         kept = [[row.dataset, row.client, row.outcome, row.statute or ""] for row in planned.datasets if row.outcome != "erased"]
-        said = self._reason(organisation, reason)
+        said = self.sealed_reason(organisation, reason)
         if not planned.scopes:
             if planned.state == "refused":
                 self._decisions.save(ErasureCase.refuse(case, organisation=organisation, person=person, kept=kept, reason=said, at=at))
@@ -197,7 +197,7 @@ class Erasures:
             self.carry_on(case)
         return cases
 
-    def _reason(self, organisation: str, reason: str) -> str:
+    def sealed_reason(self, organisation: str, reason: str) -> str:
         """A ground of the contract as it is; any other text sealed under the organisation's own key."""
         if reason in REASONS:
             return reason

@@ -140,6 +140,10 @@ def opened(states: Sequence[bytes], keys: KeyStore) -> Iterator[dict[str, Any | 
         yield content
 
 
+EVERYTHING: Final = "*"
+"""What `categories` of a deletion says for all of the activity: a code of the contract, not a name."""
+
+
 class _Tokens(dict[str, str]):
     """Ids as shown: those that the pack knows as they are, any other as a keyed token."""
 
@@ -169,6 +173,8 @@ class VeiledIds:
         """Ids of one space."""
         if name not in self._spaces:
             known = frozenset(BY_WIRE) if name == "type" else self._pack.known(name)
+            if name == "category":
+                known |= {EVERYTHING}
             self._spaces[name] = _Tokens(known, self._keys, self._pack.organisation)
         return self._spaces[name]
 
@@ -274,8 +280,9 @@ class SealingDesk:
         shown = self.ids.space("category")
         return kept, tuple(shown[category] for category in values if places[category] is None)
 
-    def seal(self, draft: Draft, keys: Mapping[Scope, Key | Erased], where: Place, chance: Chance) -> tuple[bytes, bytes]:
+    def seal(self, draft: Draft, keys: Mapping[Scope, Key | Erased], where: Place, version: int) -> tuple[bytes, bytes]:
         """Turn a draft into the state of a record and its leaf hash; erased datasets are named, their values left out."""
+        chance = where.chance
         envelope, drafted, _, parts, _, dropped = draft
         header = drafted or self._builder.fields(envelope)
         live: list[tuple[Key, str, bytes]] = []
@@ -295,20 +302,12 @@ class SealingDesk:
             header["dropped"] = dropped
         clear = _encode(header)
         pieces = [MAGIC, _length.pack(len(clear)), clear]
-        leaf = [b"\x00pdl/1 ", where.stream, b" %d " % where.version, envelope.WIRE.encode(), b"\n", clear, b"\n"]
+        leaf = [b"\x00pdl/1 %b %d %b\n" % (where.stream, version, envelope.WIRE.encode()), clear, b"\n"]
         for key, nonce, plain in live:
             sealed = key.aead.encrypt(bytes.fromhex(nonce), plain, clear)
             pieces += (_length.pack(len(sealed)), sealed)
             leaf.append(binascii.b2a_base64(hashlib.sha256(sealed).digest()))
         return b"".join(pieces), hashlib.sha256(b"".join(leaf)).digest()
-
-
-class Place(NamedTuple):
-    """Where and when a record is written: its stream (bytes), its version there, the time of recording (RFC 3339, UTC)."""
-
-    stream: bytes
-    version: int
-    recorded: str
 
 
 class Chance:
@@ -325,3 +324,11 @@ class Chance:
             self._hex, at, end = os.urandom(4096).hex(), 0, 2 * size
         self._at = end
         return self._hex[at:end]
+
+
+class Place(NamedTuple):
+    """Where and when a batch is written: its stream (bytes), the time of recording (RFC 3339, UTC), its random bytes."""
+
+    stream: bytes
+    recorded: str
+    chance: Chance

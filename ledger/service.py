@@ -259,13 +259,12 @@ class Ledger:
         recorded = self._clock()
         drafts = self._drafts(sifted.fresh, create=True)
         keys = self._keys_for(drafts)
-        chance = Chance(60 * len(drafts) + 64)
-        stream_bytes, written = stream.encode(), recorded.isoformat()
+        where = Place(stream.encode(), recorded.isoformat(), Chance(60 * len(drafts) + 64))
+        desks = self._desks
         rows = []
         for event, draft in zip(sifted.fresh, drafts, strict=True):
             envelope, version = draft.envelope, event.given.place + 1
-            desk = self._desks[envelope.data.organisation]
-            state, leaf = desk.seal(draft, keys, Place(stream_bytes, version, written), chance)
+            state, leaf = desks[envelope.data.organisation].seal(draft, keys, where, version)
             rows.append(EventRow(version, envelope.WIRE, state, leaf, envelope.source, envelope.id, _content(draft, keys)))
         waiting, repeated = self._quarantine(sifted.refused, stream, repeatable=repeatable)
         implausible = self._implausible(sifted.fresh, recorded)
@@ -362,11 +361,12 @@ class Ledger:
     @staticmethod
     def _implausible(fresh: Sequence[_Event], recorded: datetime) -> Counter[str]:
         """Events per source whose time lies in the future or long ago: recorded, and said."""
+        times = [event.envelope.time for event in fresh]
         tomorrow = recorded + _FUTURE
+        if not times or (max(times) <= tomorrow and min(times).year >= _LONG_AGO):
+            return Counter()
         return Counter(
-            event.envelope.source
-            for event in fresh
-            if event.envelope.time > tomorrow or event.envelope.time.year < _LONG_AGO
+            event.envelope.source for event in fresh if event.envelope.time > tomorrow or event.envelope.time.year < _LONG_AGO
         )
 
 

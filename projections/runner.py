@@ -54,10 +54,11 @@ class Tables:
             cursor.execute("BEGIN IMMEDIATE")
             try:
                 yield cursor
+                cursor.execute("COMMIT")
             except BaseException:
-                cursor.execute("ROLLBACK")
+                if self.db.in_transaction:  # A full disk or an interruption has rolled back by itself.
+                    cursor.execute("ROLLBACK")
                 raise
-            cursor.execute("COMMIT")
 
     def marks(self, cursor: sqlite3.Cursor | None = None) -> dict[str, int]:
         """How far each register was folded."""

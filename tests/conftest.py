@@ -38,7 +38,9 @@ class Pdl:
             cwd=self.data.parent,
         )
 
-    def __call__(self, *arguments: str, status: int = 0, stdin: str = "", file_bytes: int | None = None, **environment: str) -> str:
+    def __call__(
+        self, *arguments: str, status: int = 0, stdin: str = "", file_bytes: int | None = None, **environment: str
+    ) -> str:
         process = self.start(*arguments, file_bytes=file_bytes, **environment)
         out, err = process.communicate(stdin, timeout=120)
         assert process.returncode == status, f"{arguments[0]}: {process.returncode}\n{out}\n{err}"
@@ -90,5 +92,3 @@ def make_event() -> Callable[..., dict[str, Any]]:
 def make_bodies() -> Callable[[range], list[bytes]]:
     """Makes the bytes of events by number."""
     return lambda numbers: [json.dumps(event(number)).encode() for number in numbers]
-
-

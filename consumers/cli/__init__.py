@@ -62,10 +62,10 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
 class _Lazy(click.Group):
     """A group whose commands are imported when they run."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's own signature
         return [name for commands in SECTIONS.values() for name in commands]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- as above
         for commands in SECTIONS.values():
             if cmd_name in commands:
                 module, _, attribute = commands[cmd_name][0].partition(":")
@@ -74,12 +74,14 @@ class _Lazy(click.Group):
                 return command
         return None
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
             raise click.exceptions.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, brief) for name, (_, brief) in commands.items()], col_spacing=3)
@@ -107,7 +109,9 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     metavar="DIR",
     help="Data directory of the ledger. Also PDL_DATA; else ./pdl-data.",
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
 @click.pass_context
 def cli(ctx: click.Context, data: Path | None) -> None:
     """Record what happens to personal data, judge it against the published privacy statement, and erase.
@@ -182,8 +186,8 @@ def _without_values(error: click.ClickException) -> str:
         near = getattr(error, "possibilities", None)
         sentence = f"no such command.{' Did you mean ' + ' or '.join(near) + '?' if near else ''}"
     else:
-        sentence = re.sub(r"(unexpected extra arguments?) \(.*\)", r"\1", sentence, flags=re.S)
-        sentence = re.sub(r"'[^']*' (is not (one of|a valid))", r"it \1", sentence, flags=re.S)
+        sentence = re.sub(r"(unexpected extra arguments?) \(.*\)", r"\1", sentence, flags=re.DOTALL)
+        sentence = re.sub(r"'[^']*' (is not (one of|a valid))", r"it \1", sentence, flags=re.DOTALL)
     context = getattr(error, "ctx", None)
     hint = f" See `{context.command_path} --help`." if context is not None else ""
     return f"{sentence.rstrip('.').strip()}.{hint}" if not sentence.endswith("?") else f"{sentence}{hint}"
@@ -203,4 +207,7 @@ def _our_mistake(error: Exception) -> int:
         traceback.print_exception(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(last.filename).name}:{last.lineno}"
-    return _complain(f"a mistake of ours: {type(error).__name__} at {place}. Please report it; PDL_DEBUG=1 shows where it arose.", OUR_MISTAKE)
+    return _complain(
+        f"a mistake of ours: {type(error).__name__} at {place}. Please report it; PDL_DEBUG=1 shows where it arose.",
+        OUR_MISTAKE,
+    )

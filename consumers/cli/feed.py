@@ -39,7 +39,7 @@ class _Feed:
         self._shown.moved(size, str(self.counts))
         if self._behind >= _CATCH_UP_EVERY:
             self._behind = 0
-            self._wired.catch_up()
+            self._wired.registers.catch_up(judge=False)
 
     def say(self, sentence: str) -> None:
         """Tell the operator."""
@@ -84,11 +84,13 @@ def ingest(files: tuple[str, ...], form: str) -> int:
         feed = _Feed(wired, shown)
         for name in files:
             try:
-                read(name, wired.sink(repeatable=True), wired.settings, advance=feed.advance, begin=shown.total, stopping=stop.is_set)
+                read(
+                    name, wired.file_sink, wired.settings, advance=feed.advance, begin=shown.total, stopping=stop.is_set
+                )
             except Unreadable as exc:
                 unreadable += 1
                 feed.say(str(exc))
-        wired.catch_up()
+        _follow(wired, shown)
     _show(feed.counts, form)
     if stop.is_set():
         click.echo("pdl: stopped after a batch; the same command goes on from there.", err=True)
@@ -98,9 +100,22 @@ def ingest(files: tuple[str, ...], form: str) -> int:
 
 @click.command()
 @click.option("--bootstrap-servers", required=True, metavar="HOST:PORT[,HOST:PORT...]", help="Where the brokers are.")
-@click.option("--topic", "topics", multiple=True, required=True, metavar="TOPIC", help="Topic to read; may be given several times.")
-@click.option("--group", metavar="GROUP", help="Consumer group; its members share the partitions.  [default: the setting kafka_group]")
-@click.option("--until-end", is_flag=True, help="Stop at the ends that the partitions have now, instead of waiting for more.")
+@click.option(
+    "--topic",
+    "topics",
+    multiple=True,
+    required=True,
+    metavar="TOPIC",
+    help="Topic to read; may be given several times.",
+)
+@click.option(
+    "--group",
+    metavar="GROUP",
+    help="Consumer group; its members share the partitions.  [default: the setting kafka_group]",
+)
+@click.option(
+    "--until-end", is_flag=True, help="Stop at the ends that the partitions have now, instead of waiting for more."
+)
 @data_option
 @format_option
 def consume(bootstrap_servers: str, topics: tuple[str, ...], group: str | None, until_end: bool, form: str) -> int:
@@ -119,10 +134,16 @@ def consume(bootstrap_servers: str, topics: tuple[str, ...], group: str | None, 
         feed = _Feed(wired, shown)
         servers = tuple(part.strip() for part in bootstrap_servers.split(",") if part.strip())
         plan = Plan(servers, tuple(dict.fromkeys(topics)), group or wired.settings.kafka_group, until_end)
-        Consumption(wired.sink(repeatable=False), plan, wired.settings, feed, stopping=stop.is_set, wait=stop.wait).run()
-        wired.catch_up()
+        Consumption(wired.sink, plan, wired.settings, feed, stopping=stop.is_set, wait=stop.wait).run()
+        _follow(wired, shown)
     _show(feed.counts, form)
     return 0
+
+
+def _follow(wired: Wired, shown: Bar) -> None:
+    """Let the registers catch up with the log, and judge."""
+    shown.say(f"pdl: {wired.log.size():,} records in the log; registers follow ...")
+    wired.registers.catch_up()
 
 
 def _show(counts: Counts, form: str) -> None:

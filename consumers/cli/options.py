@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,19 +20,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 FORMATS: Final = ("table", "json", "csv")
 
 
-class MomentType(click.ParamType[datetime.datetime]):
+class MomentType(click.ParamType[dt.datetime]):
     """An RFC 3339 time, or a date: the end of that day in Amsterdam, so that the day itself counts."""
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime.datetime:
-        if isinstance(value, datetime.datetime):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
+        """Read it, or say how it is written, without repeating what was typed."""
+        if isinstance(value, dt.datetime):
             return value
         try:
             if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-                day = datetime.date.fromisoformat(value)
-                return datetime.datetime.combine(day, datetime.time.max, AMSTERDAM)
-            moment = datetime.datetime.fromisoformat(value)
+                day = dt.date.fromisoformat(value)
+                return dt.datetime.combine(day, dt.time.max, AMSTERDAM)
+            moment = dt.datetime.fromisoformat(value)
         except ValueError:
             self.fail("is not a time; write 2026-03-01, or 2026-03-01T12:00:00+01:00", param, ctx)
         if moment.tzinfo is None:
@@ -78,3 +79,8 @@ def format_option(command: F) -> F:
         show_default=True,
         help="JSON prints one object a line.",
     )(command)
+
+
+def from_input(value: str) -> str:
+    """A value as typed; `-` reads it from standard input, so that no shell history or process list keeps it."""
+    return click.get_text_stream("stdin").readline().rstrip("\r\n") if value == "-" else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
@@ -58,7 +58,7 @@ def show(org: str | None, statement: Path | None, language: str, form: str) -> N
         render.rows(showing.packs(builtin_packs().values()), form)
         return
     pack = load_pack(org)
-    text = _read(statement)
+    text = _text_for(org, statement)
     if form != "table":
         render.rows(showing.datasets(pack, tongue, text), form)
         return
@@ -73,8 +73,9 @@ def show(org: str | None, statement: Path | None, language: str, form: str) -> N
 def lint(org: str | None, statement: Path | None, only: str | None, form: str) -> None:
     """Find what is missing or doubtful in a pack, each with its place; exit 1 when there are errors."""
     _one_for(statement, org)
-    text = _read(statement)
-    faults = [fault for source in _sources(org) for fault in linting.lint(*pack_text(source), text)]
+    faults = [
+        fault for source in _sources(org) for fault in linting.lint(*pack_text(source), _text_for(source, statement))
+    ]
     shown = [fault for fault in faults if _weighs(fault, only)]
     rows = [_briefly(fault) if form == "table" else msgspec.structs.asdict(fault) for fault in shown]
     render.rows(rows, form, nothing="Nothing is missing or doubtful.")
@@ -87,15 +88,15 @@ def lint(org: str | None, statement: Path | None, only: str | None, form: str) -
 @_statement_option
 @format_option
 def coverage(org: str | None, statement: Path | None, form: str) -> None:
-    """List every rule with how it is judged and what was assumed; with the text, every sentence with its rules."""
+    """List every rule with how it is judged and what was assumed; with the text, sentence by sentence."""
     _one_for(statement, org)
-    text = _read(statement)
-    found = [load_pack(source) for source in _sources(org)]
-    if text is not None:
-        _refuse_wrong_citations(_sources(org), text)
-        render.rows([row for pack in found for row in showing.statement_rows(pack, text)], form)
-        return
-    render.rows([row for pack in found for row in showing.coverage(pack)], form)
+    rows: list[dict[str, Any]] = []
+    for source in _sources(org):
+        text = _text_for(source, statement)
+        if text is not None:
+            _refuse_wrong_citations(source, text)
+        rows += showing.coverage(load_pack(source), text)
+    render.rows([_covered(row) for row in rows] if form == "table" else rows, form)
 
 
 @policy.command()
@@ -205,13 +206,33 @@ def _one_for(statement: Path | None, org: str | None) -> None:
         raise click.UsageError(message)
 
 
-def _refuse_wrong_citations(sources: Iterable[str], text: str) -> None:
-    for source in sources:
-        wrong = [fault for fault in linting.lint(*pack_text(source), text) if fault.code.startswith("citation-")]
-        if wrong:
-            raise PolicyInvalid(
-                "\n".join(f"{fault.file}:{fault.line}: {fault.rule}: {fault.message}" for fault in wrong)
-            )
+def _covered(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule in the columns that fit a terminal; JSON and CSV have them all."""
+    return {
+        "line": row.get("line"),
+        "rule": row["rule"] or "none",
+        "words": row.get("text") or row["words"],
+        "how": row.get("how"),
+        "promises": row.get("promises"),
+        "assumed or why not": row.get("assumed") or row.get("reason"),
+    }
+
+
+def _refuse_wrong_citations(source: str, text: str) -> None:
+    wrong = [fault for fault in linting.lint(*pack_text(source), text) if fault.code.startswith("citation-")]
+    if wrong:
+        raise PolicyInvalid("\n".join(f"{fault.file}:{fault.line}: {fault.rule}: {fault.message}" for fault in wrong))
+
+
+def _text_for(source: str, given: Path | None) -> str | None:
+    """The text of the statement: the file that was given, or the one that the pack names beside itself."""
+    if given is not None:
+        return _read(given)
+    try:
+        named = load_pack(source).file.statement.text
+    except PolicyInvalid:
+        return None  # Lint says what is wrong with the pack; the other commands load it again and say so.
+    return _read(Path(source).parent / named) if named is not None else None
 
 
 def _read(path: Path | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -62,7 +62,11 @@ class Drawn:
         from rich.console import Console  # noqa: PLC0415 -- 70 ms, only when drawing
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 -- as above
 
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[sentence]}", markup=False))
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[sentence]}", markup=False),
+        )
         self._progress = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
         self._task = self._progress.add_task(label, total=None, sentence="")
         self._progress.start()
@@ -96,6 +100,19 @@ def bar(label: str) -> Iterator[Bar]:
         yield drawn
     finally:
         drawn.close()
+
+
+def steps(shown: Bar) -> Callable[[int, int], None]:
+    """A bar as projections move it: (done, of how many)."""
+    before = 0
+
+    def move(done: int, total: int) -> None:
+        nonlocal before
+        shown.total(total)
+        shown.moved(max(done - before, 0), f"{done:,} of {total:,}")
+        before = max(done, before)
+
+    return move
 
 
 class Counts:

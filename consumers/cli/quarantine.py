@@ -88,9 +88,11 @@ def retry(numbers: tuple[int, ...], form: str) -> int:
       pdl quarantine retry
     """
     with opened(write=True) as wired:
-        chosen = [_one(wired, number) for number in numbers] or [row for row in wired.log.quarantine() if row.state == WAITING]
+        chosen = [_one(wired, number) for number in numbers] or [
+            row for row in wired.log.quarantine() if row.state == WAITING
+        ]
         outcomes = [{"number": row.number, "outcome": _retried(wired, row)} for row in chosen]
-        wired.catch_up()
+        wired.registers.catch_up()
     rows(outcomes, form, nothing="Nothing waits in quarantine.")
     return int(any(row["outcome"] == WAITING for row in outcomes))
 

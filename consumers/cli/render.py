@@ -75,7 +75,9 @@ def plain(value: Any) -> str:
     return text.strip('"') if text.startswith('"') else text
 
 
-def table(found: Sequence[Row], *, nothing: str = "Nothing.", columns: Sequence[str] = (), title: str | None = None) -> None:
+def table(
+    found: Sequence[Row], *, nothing: str = "Nothing.", columns: Sequence[str] = (), title: str | None = None
+) -> None:
     """Draw a table that fits the terminal; rows too wide for that are written as cards, one field a line."""
     if not found:
         click.echo(nothing)
@@ -88,7 +90,9 @@ def table(found: Sequence[Row], *, nothing: str = "Nothing.", columns: Sequence[
     from rich.console import Console  # noqa: PLC0415 -- 70 ms, only when drawing
     from rich.table import Table  # noqa: PLC0415 -- as above
 
-    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    drawn = Table(
+        title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0)
+    )
     for name in shown:
         number = all(isinstance(row.get(name), int | float | None) for row in found)
         drawn.add_column(name.replace("_", " "), justify="right" if number else "left", overflow="fold")

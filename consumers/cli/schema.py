@@ -27,7 +27,10 @@ def schema(type_: str | None, form: str) -> None:
       pdl schema data.collected
     """
     if type_ is None:
-        every = ({"type": wire, "subject": event.SUBJECT, "meaning": _first_line(event.__doc__)} for wire, event in BY_WIRE.items())
+        every = (
+            {"type": wire, "subject": event.SUBJECT, "meaning": _first_line(event.__doc__)}
+            for wire, event in BY_WIRE.items()
+        )
         rows(every, form)
         return
     wire = next((name for name in (type_, f"pdl.{type_}", f"{type_}.v1", f"pdl.{type_}.v1") if name in BY_WIRE), None)

@@ -28,7 +28,7 @@ _BROKEN_ONE_IN: Final = 700
 _LARGE_AT_MOST: Final = 2
 _REPEATED_ONE_IN: Final = 350
 _CONFLICTING_ONE_IN: Final = 6_000
-_LOST_ONE_IN: Final = 1_500
+_LOST_ONE_IN: Final = 4_000
 _REPORTS_AFTER: Final = 2 * DAY
 _USED: Final = '"type":"pdl.data.used.v1"'
 
@@ -326,10 +326,11 @@ class _Telling:
             text = f'{text},"sequence":{self._numbers[service.source]}'
         body = f"{text}}}".encode()
         message = Message(body, arrived, script.organisation, sent.service, RECORDED, sent.story, sent.wrong, b"", service.binary)
+        if self._gets_lost(message, service):
+            return
         if self._year.noise and sent.wire != "report":
             yield from self._spoiled(message, steady=service.counted or service.reports)
-        if not self._gets_lost(message, service):
-            yield message
+        yield message
         if self._year.noise and self._rng.random() * _REPEATED_ONE_IN < 1:
             self._push(min(arrival + 30 + int(self._rng.random() * DAY), self._until), b"", message._replace(expect=DUPLICATE))
 

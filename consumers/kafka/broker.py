@@ -95,7 +95,9 @@ def jars(cache: Path = CACHE) -> Path:
 def _download(libs: Path, cache: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise StoreUnavailable("Apache Kafka is not here and Maven (mvn) is missing: install Maven, or give a broker's address.")
+        raise StoreUnavailable(
+            "Apache Kafka is not here and Maven (mvn) is missing: install Maven, or give a broker's address."
+        )
     partial = libs.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     command = [maven, "-q", "-B", "-f", str(POM), f"-Dmaven.repo.local={cache / 'm2'}", "dependency:copy-dependencies"]
@@ -108,7 +110,9 @@ def _download(libs: Path, cache: Path) -> None:
             timeout=DOWNLOAD_SECONDS_MAX,
         )
     except subprocess.TimeoutExpired as exc:
-        raise StoreUnavailable("Maven took too long to fetch Apache Kafka; run it again, or give a broker's address.") from exc
+        raise StoreUnavailable(
+            "Maven took too long to fetch Apache Kafka; run it again, or give a broker's address."
+        ) from exc
     if done.returncode:
         last = (done.stdout or done.stderr).decode(errors="replace").strip().splitlines()[:1]
         raise StoreUnavailable(f"Maven could not fetch Apache Kafka: {' '.join(last)[:300]}")
@@ -177,7 +181,9 @@ class JarBroker:
             check=False,
         )
         if done.returncode:
-            raise StoreUnavailable(f"Apache Kafka's storage could not be formatted: {done.stderr.decode(errors='replace')[-300:]}")
+            raise StoreUnavailable(
+                f"Apache Kafka's storage could not be formatted: {done.stderr.decode(errors='replace')[-300:]}"
+            )
 
     def _last_words(self) -> str:
         lines = (self._home / "kafka.out").read_text(errors="replace").strip().splitlines()
@@ -210,13 +216,26 @@ class ContainerBroker:
     def start(self) -> None:
         """Start the container and wait until the broker listens. Raises StoreUnavailable."""
         settings = properties(self._port, 29093, Path("/tmp/kraft-combined-logs"))  # noqa: S108 -- inside the container
-        settings = settings.replace(f"listeners=PLAINTEXT://127.0.0.1:{self._port}", f"listeners=PLAINTEXT://0.0.0.0:{self._port}", 1)
+        settings = settings.replace(
+            f"listeners=PLAINTEXT://127.0.0.1:{self._port}", f"listeners=PLAINTEXT://0.0.0.0:{self._port}", 1
+        )
         environment = []
         for line in settings.splitlines():
             key, _, value = line.partition("=")
             environment += ["-e", f"KAFKA_{key.upper().replace('.', '_')}={value}"]
         published = f"127.0.0.1:{self._port}:{self._port}"
-        command = [self._engine, "run", "-d", "--rm", "--name", self._name, "-p", published, *environment, f"apache/kafka:{VERSION}"]
+        command = [
+            self._engine,
+            "run",
+            "-d",
+            "--rm",
+            "--name",
+            self._name,
+            "-p",
+            published,
+            *environment,
+            f"apache/kafka:{VERSION}",
+        ]
         done = subprocess.run(command, capture_output=True, check=False, timeout=DOWNLOAD_SECONDS_MAX)  # noqa: S603 -- no shell
         if done.returncode:
             raise StoreUnavailable("the container engine could not start Apache Kafka.")

@@ -30,6 +30,7 @@ from ledger.domain.errors import BatchAlreadyRecorded, Busy, LedgerError, StoreU
 from ledger.service import Input, Receipt
 
 POLL_MS: Final = 500
+PORTS: Final = 65_536
 REACH_SECONDS_MAX: Final = 4.0
 SILENCE_SECONDS: Final = 5.0
 CLOSE_MS_MAX: Final = 5_000
@@ -90,7 +91,10 @@ def place(mark: int | None, begin: int, end: int, name: str) -> Placement:
             "restored. Nothing was read. Publish to a new topic, or restore the broker.",
         )
     if following < begin and mark is not None:
-        return Placement(begin, f"{name}: Kafka removed offsets {following} to {begin - 1} before they were recorded; reading on at {begin}.")
+        return Placement(
+            begin,
+            f"{name}: Kafka removed offsets {following} to {begin - 1} before they were recorded; reading on at {begin}.",
+        )
     return Placement(max(begin, following))
 
 
@@ -101,7 +105,7 @@ def reachable(servers: Iterable[str], *, seconds: float = REACH_SECONDS_MAX) -> 
 
 def _address(server: str) -> tuple[str, int]:
     host, _, port = server.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < PORTS:
         raise Unreadable("--bootstrap-servers needs host:port, for example 127.0.0.1:9092.")
     return host.strip("[]"), int(port)
 
@@ -189,9 +193,13 @@ class Consumption:
                 if self._plan.until_end and self._at_end():
                     break
         except UnsupportedCodecError as exc:
-            raise StoreUnavailable("the topic is compressed with a codec that is not installed here; gzip needs nothing.") from exc
+            raise StoreUnavailable(
+                "the topic is compressed with a codec that is not installed here; gzip needs nothing."
+            ) from exc
         except KafkaError as exc:
-            raise StoreUnavailable(f"Kafka refused: {type(exc).__name__}. Nothing is lost; run it again when the broker is well.") from exc
+            raise StoreUnavailable(
+                f"Kafka refused: {type(exc).__name__}. Nothing is lost; run it again when the broker is well."
+            ) from exc
         finally:
             with contextlib.suppress(KafkaError):
                 self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS_MAX)
@@ -207,7 +215,11 @@ class Consumption:
                 raise Unreadable(f"topic {topic} does not exist at this broker: create it, or mend the name.")
             self._report.say(f"topic {topic} does not exist yet; waiting for it.")
         if self._plan.until_end:
-            every = [TopicPartition(topic, n) for topic in self._plan.topics for n in self._consumer.partitions_for_topic(topic)]
+            every = [
+                TopicPartition(topic, n)
+                for topic in self._plan.topics
+                for n in self._consumer.partitions_for_topic(topic)
+            ]
             self._ends = self._consumer.end_offsets(every)
 
     def _place(self) -> None:
@@ -240,13 +252,18 @@ class Consumption:
         if mine & self._consumer.paused():
             return False
         # The position moves over aborted records and transaction markers, which no record ever shows.
-        return all((self._consumer.position(partition, timeout_ms=POLL_MS) or 0) >= self._ends.get(partition, 0) for partition in mine)
+        return all(
+            (self._consumer.position(partition, timeout_ms=POLL_MS) or 0) >= self._ends.get(partition, 0)
+            for partition in mine
+        )
 
     # -- what was read ----------------------------------------------------------------------------------------
 
     def _poll(self) -> dict[TopicPartition, list[Any]]:
         try:
-            batches: dict[TopicPartition, list[Any]] = self._consumer.poll(timeout_ms=POLL_MS, max_records=self._settings.batch_facts)
+            batches: dict[TopicPartition, list[Any]] = self._consumer.poll(
+                timeout_ms=POLL_MS, max_records=self._settings.batch_facts
+            )
         except OffsetOutOfRangeError:
             # Retention overtook us, or the topic was made anew: look again where this partition stands.
             self._assigned.again(self._consumer.assignment())
@@ -273,10 +290,14 @@ class Consumption:
     def _record(self, partition: TopicPartition, records: list[Any]) -> None:
         stream = self._streams.get(partition)
         if stream is None or stream != self._stream(partition):
-            self._assigned.again([partition])  # The topic was made anew while we read: another stream, from its beginning.
+            self._assigned.again(
+                [partition]
+            )  # The topic was made anew while we read: another stream, from its beginning.
             return
         inputs = [
-            Input(place=record.offset, body=record.value or b"", headers=_headers(record.headers), topic=partition.topic)
+            Input(
+                place=record.offset, body=record.value or b"", headers=_headers(record.headers), topic=partition.topic
+            )
             for record in records
         ]
         try:
@@ -333,7 +354,9 @@ def _forget(*_: object) -> None:
 def _connect(plan: Plan, settings: Settings) -> KafkaConsumer:
     # The client waits ten seconds and more for a port that nobody listens on; ask first.
     if not reachable(plan.servers):
-        raise StoreUnavailable(f"no Kafka broker answers at {', '.join(plan.servers)}: start it, or mend --bootstrap-servers.")
+        raise StoreUnavailable(
+            f"no Kafka broker answers at {', '.join(plan.servers)}: start it, or mend --bootstrap-servers."
+        )
     try:
         return KafkaConsumer(
             bootstrap_servers=list(plan.servers),
@@ -368,7 +391,9 @@ def _security(settings: Settings) -> dict[str, Any]:
     }
     if settings.kafka_password_file:
         try:
-            asked["sasl_plain_password"] = Path(settings.kafka_password_file).read_text(encoding="utf-8").splitlines()[0]
+            asked["sasl_plain_password"] = (
+                Path(settings.kafka_password_file).read_text(encoding="utf-8").splitlines()[0]
+            )
         except (OSError, IndexError) as exc:
             raise Unreadable("kafka_password_file cannot be read, or is empty.") from exc
     return {name: value for name, value in asked.items() if value is not None}

@@ -7,9 +7,10 @@ headers of its stored records. One judge reads both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Annotated, Any, Final, NamedTuple, Protocol, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -227,7 +228,8 @@ def _is_many(hint: Any) -> bool:
     return get_origin(hint) is tuple or any(get_origin(part) is tuple for part in get_args(hint))
 
 
-_Step = tuple[str, str, str, "Mapping[str, str] | None", bool]
+_Step = tuple[str, str, "Mapping[str, str] | None", bool]
+_Plan = tuple[Callable[[Any], tuple[Any, ...]], tuple[_Step, ...]]
 
 
 _NONE_GIVEN: Final = ()  # CPython has one empty tuple; an empty list of JSON becomes it too.
@@ -243,14 +245,17 @@ class FactBuilder:
         self._ids = ids
         self._wire = wire
         self._class_name = "class" if wire else "class_"
-        self._plans = {event: tuple(self._step(step) for step in shown(event)) for event in EVENT_TYPES}
+        self._plans: dict[type[Event], _Plan] = {
+            event: (attrgetter(*(step.field for step in shown(event))), tuple(self._step(step) for step in shown(event)))
+            for event in EVENT_TYPES
+        }
         self._class, self._scheme, self._role = ids.space("class"), ids.space("scheme"), ids.space("role")
         self._notice, self._version = ids.space("notice"), ids.space("version")
 
     def _step(self, step: Shown) -> _Step:
         names = self._ids.keyed if step.how == "keyed" else self._ids.space(step.space) if step.space else None
         fact = step.fact.removesuffix("_") if self._wire else step.fact
-        return step.field, fact, step.how, names, step.many
+        return fact, step.how, names, step.many
 
     def fact(self, envelope: Envelope) -> Fact:
         """The fact of one event."""
@@ -273,10 +278,11 @@ class FactBuilder:
         subject = getattr(data, "subject", None)
         if subject is not None:
             self._about_person(subject, data.organisation, made)
-        for field, name, how, names, many in self._plans[type(data)]:
-            value = getattr(data, field)
+        values_in_order, steps = self._plans[type(data)]
+        for value, step in zip(values_in_order(data), steps, strict=True):
             if value is None or value is _NONE_GIVEN:
                 continue
+            name, how, names, many = step
             if how == "plain":
                 made[name] = value
             elif names is not None and how in {"space", "keyed"}:

@@ -130,10 +130,10 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
 
     Every tree begins with the empty one, whose root must be the hash of nothing.
     """
-    if not 0 <= old <= new or not _all_hashes([old_root, new_root, *proof]):
-        return False
     if old == new:
-        return not proof and old_root == new_root and (old > 0 or old_root == EMPTY_ROOT)
+        return not proof and old_root == new_root and (old > 0 or (old == 0 and old_root == EMPTY_ROOT))
+    if not 0 <= old < new or not _all_hashes([old_root, new_root, *proof]):
+        return False
     if old == 0:
         return not proof and old_root == EMPTY_ROOT
     if not proof:

@@ -260,7 +260,9 @@ class _Rebuilt:
         still = self._tree_size() == declared
         for (level, number), tile in expected.items():
             found = tiles[level, number] or b""
-            self._compare_tile(level, number, tile, found if still else found[: len(tile)])
+            if still and len(found) > len(tile):
+                self._finding.add(self.size, f"tile {level}/{number} reaches beyond the end of the log")
+            self._compare_tile(level, number, tile, found[: len(tile)])
         if still:
             for level, number in sorted(stored - expected.keys()):
                 if level >= len(self._numbers) or number >= self._numbers[level]:
@@ -290,23 +292,27 @@ class _Rebuilt:
                 self._finding.add(None, f"the head signed at {head.size} leaves has another root")
 
     def _add(self, level: int, hashes: Sequence[bytes]) -> None:
-        """Add hashes, at most a tile's worth, to a level."""
+        """Add hashes, at most a tile's worth, to a level; a tile that is full is compared and adds to the next."""
+        edge = self._edge(level)
+        edge += b"".join(hashes)
+        if len(edge) < TILE_SIZE:
+            return
+        tile, number = bytes(edge[:TILE_SIZE]), self._numbers[level]
+        bad = self._compare_tile(level, number, tile, self._tile(level, number) or b"")
+        del edge[:TILE_SIZE]
+        self._numbers[level] += 1
+        self._known_bad[level].clear()
+        self._edge(level + 1)
+        if bad:
+            self._known_bad[level + 1].add(number)
+        self._add(level + 1, [fold(tile)])
+
+    def _edge(self, level: int) -> bytearray:
         if level == len(self._edges):
             self._edges.append(bytearray())
             self._numbers.append(0)
             self._known_bad.append(set())
-        edge = self._edges[level]
-        edge += b"".join(hashes)
-        if len(edge) < TILE_SIZE:
-            return
-        tile, number, rest = bytes(edge[:TILE_SIZE]), self._numbers[level], bytes(edge[TILE_SIZE:])
-        bad = self._compare_tile(level, number, tile, self._tile(level, number) or b"")
-        edge[:] = rest
-        self._numbers[level] += 1
-        self._known_bad[level].clear()
-        self._add(level + 1, [fold(tile)])
-        if bad:
-            self._known_bad[level + 1].add(number)
+        return self._edges[level]
 
     def _compare_tile(self, level: int, number: int, tile: bytes, stored: bytes) -> bool:
         """Whether the records are to blame for a difference; one that comes from a level below is not told again."""
@@ -322,7 +328,7 @@ class _Rebuilt:
         blameless = level == 0 and len(tile) == TILE_SIZE and self._above(number) == fold(tile)
         if new and level == 0 and not blameless:
             self._finding.add(
-                new[0], f"the record at position {new[0] + 1} is not the one that was recorded{_others(new)}"
+                new[0], f"the record at position {new[0] + 1} does not agree with the evidence tree{_others(new)}"
             )
         elif new:
             self._finding.add(
@@ -338,4 +344,4 @@ class _Rebuilt:
 
 
 def _others(differing: Sequence[int]) -> str:
-    return f", nor are {len(differing) - 1} more below position {differing[-1] + 2}" if len(differing) > 1 else ""
+    return f", nor do {len(differing) - 1} more up to position {differing[-1] + 1}" if len(differing) > 1 else ""

@@ -48,6 +48,9 @@ class Setting:
 
     def shown(self, space: str, ids: Iterable[str]) -> tuple[str, str]:
         """Ids as a message may show them, in Dutch and English: labels of listed ones, and how many are not listed."""
+        if space == "dataset":
+            rows = [self.pack.datasets[id_] for id_ in ids if id_ in self.pack.datasets]
+            return ", ".join(row.nl for row in rows), ", ".join(row.en for row in rows)
         listed, unlisted = [], 0
         known = self.pack.known(space)
         for id_ in dict.fromkeys(ids):
@@ -122,7 +125,7 @@ class Case:
             self.person.consent(purpose, fact.time, fact.client, fact.recipient) is not None for purpose in wanted
         )
 
-    def find(  # noqa: PLR0917  a finding has as many parts as the contract prints
+    def find(
         self,
         promise: PromiseBase,
         code: Code,
@@ -143,13 +146,14 @@ class Case:
         visible_from: datetime | None = None,
         visible_to: datetime | None = None,
         person: str | None = None,
+        assumed: bool = True,
     ) -> None:
-        """Record one contradiction of a promise."""
+        """Record one contradiction of a promise; `assumed` says whether its default decided."""
         named = promise.rule if rule is None else rule
         others = promise.also if also is None else also
         quoted_nl, quoted_en = self.setting.words(named, words or (promise.words if named == promise.rule else ""))
-        tail_nl = f" (aangenomen: {promise.assumed_nl or promise.assumed})" if promise.assumed else ""
-        tail_en = f" (assumed: {promise.assumed})" if promise.assumed else ""
+        tail_nl = f" (aangenomen: {promise.assumed_nl or promise.assumed})" if promise.assumed and assumed else ""
+        tail_en = f" (assumed: {promise.assumed})" if promise.assumed and assumed else ""
         self.found.append(
             Finding(
                 rule=named,
@@ -163,7 +167,7 @@ class Case:
                 about=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in about)),
                 since=since,
                 until=until,
-                message=Message(f"‘{quoted_nl}’: {nl}.{tail_nl}", f"‘{quoted_en}’: {en}.{tail_en}"),
+                message=Message(f"\u2018{quoted_nl}\u2019: {nl}.{tail_nl}", f"\u2018{quoted_en}\u2019: {en}.{tail_en}"),
                 words=quoted_nl,
                 person=self.person.name if person is None else person,
                 client=client,
@@ -172,7 +176,7 @@ class Case:
             )
         )
 
-    def find_act(  # noqa: PLR0917  same
+    def find_act(
         self,
         promise: PromiseBase,
         code: Code,

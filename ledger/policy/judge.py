@@ -8,16 +8,16 @@ are its parts, for a register that keeps up with a log. Sources: the contract an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from ledger.domain.calendar import FOREVER, day_of, moment_of, start_of
+from ledger.domain.calendar import FOREVER
 from ledger.domain.facts import Fact
 from ledger.policy.case import Case, Setting
-from ledger.policy.filters import Check, When, compiled, concerns, matches, types_of, wire
+from ledger.policy.filters import Check, When, compiled, concerns, matches, types_of
 from ledger.policy.findings import Finding, at, order
 from ledger.policy.promises import (
     AccessScope,
@@ -39,15 +39,40 @@ from ledger.policy.promises import (
     Statutory,
     Stop,
     Triage,
+    acts,
+    consents,
+    contracts,
+    duties,
+    records,
+    requests,
+    retention,
+    statutory,
 )
-from ledger.policy.promises import acts, consents, contracts, duties, records, requests, retention, statutory
 from ledger.policy.promises.base import Act, Whole
-from ledger.policy.timeline import COLLECTED, DELETED, SHARED, USED, Copy, Organisation, Person, people_of, without_retracted
+from ledger.policy.timeline import (
+    COLLECTED,
+    SHARED,
+    USED,
+    Copy,
+    Organisation,
+    Person,
+    people_of,
+    without_retracted,
+)
 
 if TYPE_CHECKING:
     from ledger.policy.model import Pack
 
-__all__ = ["HoldLine", "RetentionLine", "at", "judge", "judge_organisation", "judge_person", "judge_sources", "retention_status"]
+__all__ = [
+    "HoldLine",
+    "RetentionLine",
+    "at",
+    "judge",
+    "judge_organisation",
+    "judge_person",
+    "judge_sources",
+    "retention_status",
+]
 
 _Step = tuple[Check | None, Act, datetime]
 _DATA: Final = (COLLECTED, USED, SHARED)
@@ -164,7 +189,9 @@ class _Machine:
         self.all: Final = (*own, *law)
         self.retentions: Final = [promise for promise in own if isinstance(promise, Retention)]
         self.minimums: Final = [promise for promise in own if isinstance(promise, Minimum)]
-        self.articles: Final = {promise.article: promise for promise in (*law, *own) if isinstance(promise, Statutory)}
+        self.articles: Final[dict[str, Statutory]] = {
+            promise.article: promise for promise in (*law, *own) if isinstance(promise, Statutory)
+        }
         self._acts: Final[dict[str, list[tuple[When, Act, datetime]]]] = defaultdict(list)
         self._table: Final[dict[tuple[str, str | None], tuple[_Step, ...]]] = {}
         self._person: Final[list[Whole]] = []
@@ -232,7 +259,9 @@ class _Machine:
                     self._add(When(type=("client.instructed",)), retention.client_parameter(promise))
                 case ContractGate():
                     judged = contracts.contract_gate(promise, self.setting)
-                    self._add(promise.when, _unless(gates, judged) if promise.statutory else judged, law=promise.statutory)
+                    self._add(
+                        promise.when, _unless(gates, judged) if promise.statutory else judged, law=promise.statutory
+                    )
                 case _:
                     pass
 
@@ -249,7 +278,10 @@ class _Machine:
         for promise in self.retentions:
             if promise.then == "anonymise":
                 self._add(deleted, retention.anonymisation(promise))
-        self._add(When(type=("milestone.reached", "control.executed", "data.collected")), records.unknown_ids(self.own, self.setting))
+        self._add(
+            When(type=("milestone.reached", "control.executed", "data.collected")),
+            records.unknown_ids(self.own, self.setting),
+        )
 
     def _compile_articles(self) -> None:
         used = ("data.used", "data.shared")
@@ -302,7 +334,9 @@ class _Machine:
         ordered = sorted(groups.items(), key=lambda group: (group[0][0], group[0][1], group[0][2] or ""))
         return [self._line(case, *key, copies) for key, copies in ordered]
 
-    def _line(self, case: Case, activity: str, dataset: str, client: str | None, copies: Sequence[Copy]) -> RetentionLine:
+    def _line(
+        self, case: Case, activity: str, dataset: str, client: str | None, copies: Sequence[Copy]
+    ) -> RetentionLine:
         collections = {copy.collected.id: copy.collected for copy in copies}
         best: tuple[datetime, datetime, Retention, retention.Late] | None = None
         for promise in self.retentions:
@@ -315,7 +349,9 @@ class _Machine:
                     if late.end >= FOREVER and (best is None or late.start < best[0]):
                         best = (late.start, late.trigger, promise, late)
         holds = [hold for copy in copies for hold in self._holds(case, copy, dataset)]
-        words = self.setting.words(best[3].rule, best[2].words if best[3].rule == best[2].rule else "")[0] if best else ""
+        words = (
+            self.setting.words(best[3].rule, best[2].words if best[3].rule == best[2].rule else "")[0] if best else ""
+        )
         return RetentionLine(
             organisation=self.pack.organisation,
             person=case.person.name,
@@ -340,11 +376,18 @@ class _Machine:
         for span in retention.holds_on(case.person, copy.collected, dataset):
             kind = "hold" if span.placed.statute is not None else "restriction"
             end = None if span.end >= FOREVER else span.end
-            yield HoldLine(kind=kind, statute=span.placed.statute, reference=span.placed.reference, start=span.start, end=end)
+            yield HoldLine(
+                kind=kind, statute=span.placed.statute, reference=span.placed.reference, start=span.start, end=end
+            )
         for promise in self.minimums:
             for start, end in retention.minimum_spans(promise, copy, dataset, case):
                 yield HoldLine(
-                    kind="minimum", statute=promise.statute, reference=None, start=start, end=None if end >= FOREVER else end, rule=promise.rule
+                    kind="minimum",
+                    statute=promise.statute,
+                    reference=None,
+                    start=start,
+                    end=None if end >= FOREVER else end,
+                    rule=promise.rule,
                 )
 
 

@@ -1,8 +1,7 @@
 """A policy pack is a published privacy statement as data: every sentence a rule, every id with its label.
 
-The structs here are the TOML file, table by table; an unknown key is an error. `Pack` is what the rest
-of the program asks: lookups made once, when the pack is loaded, because sealing asks them for every event.
-`Law` is the layer under every pack: the statute as data, with dated tables.
+The structs here are the TOML file, table by table; an unknown key is an error. `Pack` is what the rest of the
+program asks: lookups made once, when the pack is loaded, because sealing asks them for every event.
 """
 
 from __future__ import annotations
@@ -10,35 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, final
 
 from msgspec import Meta, Struct, field
+
+from ledger.policy.labels import Basis, DpvTerm, Id, Label, RuleId, SchemeLabel, Term, Text
+from ledger.policy.law import Law
 
 if TYPE_CHECKING:
     from ledger.policy.promises import Promise
 
-Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
-RuleId = Annotated[str, Meta(pattern=r"^[A-Z]{2,6}-[0-9]{2,3}$")]
-Text = Annotated[str, Meta(min_length=1, max_length=1000)]
-DpvTerm = Annotated[str, Meta(pattern=r"^(dpv|pd|eu-gdpr):[A-Za-z0-9-]+$")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-CountryCode = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
-Term = Annotated[str, Meta(pattern=r"^P[0-9]+[YMWD]$|^PT[0-9]+H$")]
 CountryOrUnspecified = Annotated[str, Meta(pattern=r"^[A-Z]{2}$|^unspecified$")]
 TermOrUnspecified = Annotated[str, Meta(pattern=r"^P[0-9]+[YMWD]$|^PT[0-9]+H$|^unspecified$")]
 
 UNSPECIFIED: Final = "unspecified"
 """What a pack says where the statement is silent; it is shown to the auditor, never filled in by code."""
-UNLISTED: Final = "unlisted"
-"""The dataset for categories that the pack does not list."""
 
 Unspecified: TypeAlias = Literal["unspecified"]
 Values: TypeAlias = Literal["sealed", "not kept"]
 Keeping: TypeAlias = Literal["sealed", "not kept", "prohibited", "unlisted"]
 How: TypeAlias = Literal["event", "clock", "load", "exception", "none"]
-Basis: TypeAlias = Literal[
-    "consent", "contract", "legal-obligation", "vital-interest", "public-task", "legitimate-interest"
-]
 
 SPACES: Final = (
     "activity",
@@ -66,15 +57,6 @@ SPACES: Final = (
 
 
 # --- the file of a statement ------------------------------------------------------------------------------------------
-
-
-class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How people read an id: Dutch, English, and the term of the W3C Data Privacy Vocabulary that it stands for."""
-
-    nl: Text
-    en: Text
-    dpv: DpvTerm
-    rule: RuleId | None = None
 
 
 class PartyLabel(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,12 +87,6 @@ class ParameterLabel(Label, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     at_least: Term | None = None
     at_most: Term | None = None
     assumed: Text | None = None
-
-
-class SchemeLabel(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A way to identify a person; a weak one may be shared by several people and never links by itself."""
-
-    strong: bool = True
 
 
 class Statement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -262,158 +238,7 @@ class PackFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     open: tuple[Open, ...] = ()
 
 
-# --- the file of the law ----------------------------------------------------------------------------------------------
-
-
-class Article(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A provision that is itself a rule where no rule of a statement covers the act."""
-
-    id: Annotated[str, Meta(pattern=r"^GDPR-[0-9]+(\([0-9]+\))?$")]
-    article: Text
-    nl: Text
-    en: Text
-    dpv: DpvTerm
-
-
-class BasisLabel(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A lawful basis of Art. 6(1), with its letter."""
-
-    article: Text
-
-
-class ConditionLabel(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A condition of Art. 9(2) for a special category."""
-
-    article: Text
-
-
-class Right(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A right of the person: its article, the term to answer, and by how much it may be extended.
-
-    `bases`: the right exists only for data on these bases (empty: on any).
-    """
-
-    article: Text
-    term: Term | None = None
-    extension: Term | None = None
-    rolls: bool = True
-    bases: tuple[Basis, ...] = ()
-
-
-class Clock(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A statutory term that is not the answer to a request. `rolls`: to the next working day (Reg. 1182/71)."""
-
-    article: Text
-    term: Term
-    rolls: bool
-    from_: Literal["aware", "collection", "received", "receipt-by-processor"] = field(name="from")
-
-
-class Statute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A law that may demand that data are kept; `term` is what it says itself, `also` how else it is cited."""
-
-    nl: Text
-    en: Text
-    law: Text
-    ground: Literal["17(3)(b)", "17(3)(d)", "17(3)(e)"]
-    term: Term | None = None
-    also: tuple[Text, ...] = ()
-
-
-class Dated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something that holds for a country from the day `from` up to the day before `ended`."""
-
-    country: CountryCode
-    from_: date = field(name="from")
-    ended: date | None = None
-    note: Text | None = None
-
-    def holds(self, on: date) -> bool:
-        """Whether it holds on that day."""
-        return self.from_ <= on and (self.ended is None or on < self.ended)
-
-
-class Adequacy(Dated, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A decision that a country protects data adequately.
-
-    Partial: it covers only some recipients, so that a share must name it as its transfer tool.
-    """
-
-    name: Text
-    covers: Literal["full", "partial"]
-    decision: Text
-    scope: Text | None = None
-
-
-class Member(Dated, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Membership of the Union, or of the EEA alone."""
-
-    of: Literal["EU", "EEA"]
-
-
-class LawFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The TOML file of the statutory layer."""
-
-    binds_from: date
-    articles: tuple[Article, ...] = field(name="article")
-    bases: dict[str, BasisLabel]
-    conditions: dict[str, ConditionLabel]
-    rights: dict[str, Right]
-    clocks: dict[str, Clock]
-    channels: dict[str, Label]
-    duties: dict[str, Label]
-    notices: dict[str, Label]
-    schemes: dict[str, SchemeLabel]
-    statutes: dict[str, Statute]
-    adequacy: tuple[Adequacy, ...]
-    member: tuple[Member, ...]
-
-
 # --- what the rest of the program asks --------------------------------------------------------------------------------
-
-
-@final
-class Law:
-    """The statutory layer: what applies under every statement, by date."""
-
-    __slots__ = ("_adequacy", "_members", "articles", "file", "promises")
-
-    def __init__(self, file: LawFile, promises: tuple[Promise, ...] = ()) -> None:
-        self.file: Final = file
-        self.promises: Final = promises
-        self.articles: Final[Mapping[str, Article]] = MappingProxyType(
-            {article.id: article for article in file.articles}
-        )
-        self._adequacy: Final = _by_country(file.adequacy)
-        self._members: Final = _by_country(file.member)
-
-    @property
-    def binds_from(self) -> date:
-        """The first day on which statutory rules are judged."""
-        return self.file.binds_from
-
-    def adequacy(self, country: str, on: date) -> Adequacy | None:
-        """The decision for a country in force on that day; a full one before a partial one."""
-        rows = [row for row in self._adequacy.get(country, ()) if row.holds(on)]
-        return min(rows, key=lambda row: ("full", "partial").index(row.covers), default=None)
-
-    def in_eu(self, country: str, on: date) -> bool:
-        """Whether the country is part of the Union on that day."""
-        return any(row.of == "EU" and row.holds(on) for row in self._members.get(country, ()))
-
-    def in_eea(self, country: str, on: date) -> bool:
-        """Whether the country is part of the European Economic Area on that day; the Union is."""
-        return any(row.holds(on) for row in self._members.get(country, ()))
-
-
-_Row = TypeVar("_Row", bound=Dated)
-
-
-def _by_country(rows: Iterable[_Row]) -> dict[str, tuple[_Row, ...]]:
-    found: dict[str, tuple[_Row, ...]] = {}
-    for row in rows:
-        found[row.country] = (*found.get(row.country, ()), row)
-    return found
 
 
 class Activity(ActivityRow, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin, get
 import msgspec
 
 from ledger.domain.errors import PolicyInvalid
-from ledger.policy.model import Law, LawFile, Pack, PackFile, Packs
+from ledger.policy.law import Law, LawFile
+from ledger.policy.model import Pack, PackFile, Packs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,9 +95,7 @@ def _is_file_name(source: str) -> bool:
 
 def _checked_id(organisation: str) -> str:
     if organisation not in builtin_ids():
-        message = (
-            f"There is no built-in policy pack of that name; name one of {_list(builtin_ids())}, or a .toml file."
-        )
+        message = f"There is no built-in policy pack of that name; name one of {_list(builtin_ids())}, or a .toml file."
         raise PolicyInvalid(message)
     return organisation
 

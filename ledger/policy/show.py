@@ -59,36 +59,26 @@ def recipients(pack: Pack, language: Language, statement: str | None = None) -> 
         }
 
 
-def coverage(pack: Pack) -> Iterator[Row]:
-    """One row for each rule: how it is judged, by which kinds of promise, and what was assumed."""
+def coverage(pack: Pack, statement: str | None = None) -> Iterator[Row]:
+    """One row for each rule: how it is judged, by which kinds of promise, and what was assumed.
+
+    With the text of the statement the rows follow the text: each sentence with each of its rules, and a row with
+    `rule` None for a sentence that has none. A rule that places no sentence comes last.
+    """
     kinds = _kinds(pack)
-    for rule in pack.file.rules:
-        yield {
-            "organisation": pack.organisation,
-            "rule": rule.id,
-            "words": rule.words,
-            "how": rule.how,
-            "promises": kinds.get(rule.id, []),
-            "law": rule.law,
-            "assumed": rule.assumed,
-            "changes": rule.changes,
-            "doubt": rule.doubt,
-            "reason": rule.reason,
-        }
-
-
-def statement_rows(pack: Pack, statement: str) -> Iterator[Row]:
-    """One row for each sentence of the text itself, with its rules; a sentence without one says so by an empty list."""
+    if statement is None:
+        yield from (_rule(pack, rule, kinds) for rule in pack.file.rules)
+        return
     found = sentences(statement)
-    rules = _rules_by_sentence(pack.file.rules, statement, found)
+    placed = _rules_by_sentence(pack.file.rules, statement, found)
     for number, sentence in enumerate(found, 1):
-        yield {
-            "organisation": pack.organisation,
-            "sentence": number,
-            "line": sentence.line,
-            "rules": rules.get(sentence.start, []),
-            "text": sentence.text,
-        }
+        where = {"sentence": number, "line": sentence.line, "text": sentence.text}
+        for id_ in placed.get(sentence.start, ()):
+            yield _rule(pack, pack.rules[id_], kinds) | where
+        if sentence.start not in placed:
+            yield {"organisation": pack.organisation, "rule": None} | where
+    there = {id_ for ids in placed.values() for id_ in ids}
+    yield from (_rule(pack, rule, kinds) for rule in pack.file.rules if rule.id not in there)
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -109,6 +99,21 @@ class _Text:
         places = places_of(self._statement, words)
         sentence = at_place(self._sentences, places[0]) if len(places) == 1 else None
         return sentence.text if sentence is not None else words
+
+
+def _rule(pack: Pack, rule: Rule, kinds: Mapping[str, list[str]]) -> Row:
+    return {
+        "organisation": pack.organisation,
+        "rule": rule.id,
+        "words": rule.words,
+        "how": rule.how,
+        "promises": kinds.get(rule.id, []),
+        "law": rule.law,
+        "assumed": rule.assumed,
+        "changes": rule.changes,
+        "doubt": rule.doubt,
+        "reason": rule.reason,
+    }
 
 
 def _dataset(pack: Pack, activity: Activity, dataset: Dataset, language: Language, text: _Text) -> Row:

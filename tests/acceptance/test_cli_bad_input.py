@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 import signal
 import time
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-SECRET = "canary"
+SECRET = "canary"  # noqa: S105 -- a word to look for
 """Stands in every personal value of these events."""
 
 
@@ -57,11 +56,17 @@ def poison(make_event: Callable[..., dict[str, Any]]) -> dict[str, tuple[bytes, 
         "invalid UTF-8": (good.replace(b"please", b"\xff\xfe"), "undecodable"),
         "lone surrogate": (good.replace(b"person1@", b"\\ud800@"), "schema"),
         "repeated key": (good.replace(b'"origin":', b'"origin": "device", "origin":'), "undecodable"),
-        "repeated personal key": (good.replace(b'"email":', b'"email": "canary@first.example", "email":'), "undecodable"),
+        "repeated personal key": (
+            good.replace(b'"email":', b'"email": "canary@first.example", "email":'),
+            "undecodable",
+        ),
         "not an event": (b'{"hello": "canary"}', "not-an-event"),
         "a number": (b"42", "not-an-event"),
         "unknown type": (encoded(make_event(7, type="pdl.canary.invented.v1")), "unknown-type"),
-        "unknown organisation": (encoded(make_event(8)).replace(b"klantinfocus", b"canary-company"), "unknown-organisation"),
+        "unknown organisation": (
+            encoded(make_event(8)).replace(b"klantinfocus", b"canary-company"),
+            "unknown-organisation",
+        ),
         "no time": (encoded({name: value for name, value in make_event(9).items() if name != "time"}), "not-an-event"),
         "time without a zone": (encoded(make_event(10, time="2026-03-01T12:00:00")), "schema"),
         "time as a word": (encoded(make_event(11, time="canary day")), "schema"),
@@ -78,7 +83,9 @@ def test_every_bad_line_waits_with_its_reason_and_the_good_ones_are_recorded(
     assert counted == {"recorded": len(good), "duplicate": 0, "quarantined": len(poison)}
     said = pdl.said
     waiting = pdl.rows("quarantine", "list")
-    assert {name: row["reason"] for name, row in zip(poison, waiting, strict=True)} == {name: reason for name, (_, reason) in poison.items()}
+    assert {name: row["reason"] for name, row in zip(poison, waiting, strict=True)} == {
+        name: reason for name, (_, reason) in poison.items()
+    }
     assert [row["offset"] for row in waiting] == list(range(0, 2 * len(poison), 2))
     assert all(row["detail"] for row in waiting)
     shown = json.dumps([{name: value for name, value in row.items() if name != "source"} for row in waiting])
@@ -90,13 +97,21 @@ def test_every_bad_line_waits_with_its_reason_and_the_good_ones_are_recorded(
 
 
 def test_nothing_that_waits_lies_in_the_clear(pdl: Any, tmp_path: Path, poison: dict[str, tuple[bytes, str]]) -> None:
-    pdl.json("ingest", lines(tmp_path, *(body for name, (body, _) in poison.items() if name not in {"unknown type", "unknown organisation"})))
+    pdl.json(
+        "ingest",
+        lines(
+            tmp_path,
+            *(body for name, (body, _) in poison.items() if name not in {"unknown type", "unknown organisation"}),
+        ),
+    )
     for file in pdl.data.rglob("*"):
         if file.is_file():
             assert SECRET.encode() not in file.read_bytes(), file.name
 
 
-def test_unknown_fields_are_recorded_without_them_and_counted(pdl: Any, tmp_path: Path, make_event: Callable[..., dict[str, Any]]) -> None:
+def test_unknown_fields_are_recorded_without_them_and_counted(
+    pdl: Any, tmp_path: Path, make_event: Callable[..., dict[str, Any]]
+) -> None:
     event = make_event(1)
     event["data"]["colour"] = "canary blue"
     assert pdl.json("ingest", lines(tmp_path, encoded(event)))["recorded"] == 1
@@ -104,16 +119,22 @@ def test_unknown_fields_are_recorded_without_them_and_counted(pdl: Any, tmp_path
 
 
 @pytest.mark.parametrize("when", ["1970-01-01T00:00:00Z", "2150-01-01T00:00:00Z"])
-def test_an_implausible_time_is_a_fact_all_the_same(pdl: Any, tmp_path: Path, make_event: Callable[..., dict[str, Any]], when: str) -> None:
+def test_an_implausible_time_is_a_fact_all_the_same(
+    pdl: Any, tmp_path: Path, make_event: Callable[..., dict[str, Any]], when: str
+) -> None:
     assert pdl.json("ingest", lines(tmp_path, encoded(make_event(1, time=when))))["recorded"] == 1
 
 
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-def test_a_time_outside_all_reason_waits(pdl: Any, tmp_path: Path, make_event: Callable[..., dict[str, Any]], when: str) -> None:
+def test_a_time_outside_all_reason_waits(
+    pdl: Any, tmp_path: Path, make_event: Callable[..., dict[str, Any]], when: str
+) -> None:
     assert pdl.json("ingest", lines(tmp_path, encoded(make_event(1, time=when))))["quarantined"] == 1
 
 
-def test_the_same_id_with_another_content_waits(pdl: Any, tmp_path: Path, make_event: Callable[..., dict[str, Any]]) -> None:
+def test_the_same_id_with_another_content_waits(
+    pdl: Any, tmp_path: Path, make_event: Callable[..., dict[str, Any]]
+) -> None:
     other = make_event(1)
     other["data"]["values"]["message"] = "canary, another message"
     pdl.json("ingest", lines(tmp_path, encoded(make_event(1))))
@@ -125,7 +146,9 @@ def test_the_same_id_with_another_content_waits(pdl: Any, tmp_path: Path, make_e
     assert [row["reason"] for row in pdl.rows("quarantine", "list")] == ["conflicting-duplicate"]
 
 
-def test_files_that_cannot_be_read_are_named_and_the_others_are_recorded(pdl: Any, tmp_path: Path, make_bodies: Any) -> None:
+def test_files_that_cannot_be_read_are_named_and_the_others_are_recorded(
+    pdl: Any, tmp_path: Path, make_bodies: Any
+) -> None:
     good = lines(tmp_path, *make_bodies(range(3)))
     (tmp_path / "folder").mkdir()
     (tmp_path / "packed.jsonl").write_bytes(b"\x1f\x8b\x08junk")
@@ -166,7 +189,7 @@ def test_a_second_writer_is_told_who_writes(pdl: Any, tmp_path: Path, make_bodie
     with (pdl.data / "lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         out = pdl("ingest", file, status=3)
-        assert f"`pdl ingest` (process " in pdl.said
+        assert "`pdl ingest` (process " in pdl.said
         assert "Wait until it is done" in pdl.said
         assert said_nothing_personal(pdl, out)
         assert pdl.json("status")["events"] == 3, "reading goes on"
@@ -274,4 +297,4 @@ def test_a_reader_of_our_output_may_leave(pdl: Any) -> None:
 
 def test_what_the_ledger_writes_is_for_its_own_account(pdl: Any, tmp_path: Path, make_bodies: Any) -> None:
     pdl.json("ingest", lines(tmp_path, *make_bodies(range(3))))
-    assert all(os.stat(file).st_mode & 0o077 == 0 for file in (pdl.data, *pdl.data.rglob("*")))
+    assert all(file.stat().st_mode & 0o077 == 0 for file in (pdl.data, *pdl.data.rglob("*")))

@@ -16,6 +16,7 @@ from typing import Iterator
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from consumers.wiring import quiet_collector
 from ledger.domain.envelope import decode
 from ledger.keys.sqlite import open_key_store
 from ledger.policy.packs import builtin_packs
@@ -41,6 +42,7 @@ def folder() -> Iterator[Path]:
 
 def open_ledger(path: Path) -> Ledger:
     """A ledger on SQLite as `pdl` opens it, without the edges."""
+    quiet_collector()
     log = SQLiteEventLog(path / "log.db", create=True)
     keys = open_key_store(path, ledger_id=log.ledger_id, create=True)
     return Ledger(log, keys, builtin_packs(), lambda: datetime.now(UTC))

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
 
 from consumers.kafka.broker import kafka
 from ledger.domain.errors import StoreUnavailable
@@ -42,9 +44,6 @@ class Topic:
     """A topic of its own for one test."""
 
     def __init__(self, address: str, partitions: int) -> None:
-        from kafka import KafkaAdminClient, KafkaProducer
-        from kafka.admin import NewTopic
-
         self.name = f"test-{uuid.uuid4().hex[:12]}"
         self.address = address
         self._admin = KafkaAdminClient(bootstrap_servers=address)
@@ -52,14 +51,14 @@ class Topic:
         self._producer = KafkaProducer(bootstrap_servers=address, max_request_size=16 * 1024 * 1024)
         self._transactional: list[KafkaProducer] = []
 
-    def send(self, bodies: Sequence[bytes | None], *, partition: int = 0, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+    def send(
+        self, bodies: Sequence[bytes | None], *, partition: int = 0, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
         for body in bodies:
             self._producer.send(self.name, body, key=b"k", partition=partition, headers=list(headers))
         self._producer.flush()
 
     def transaction(self) -> Any:
-        from kafka import KafkaProducer
-
         producer = KafkaProducer(bootstrap_servers=self.address, transactional_id=uuid.uuid4().hex)
         self._transactional.append(producer)
         producer.init_transactions()
@@ -67,8 +66,6 @@ class Topic:
         return producer
 
     def remake(self, partitions: int) -> None:
-        from kafka.admin import NewTopic
-
         self._admin.delete_topics([self.name])
         deadline = time.monotonic() + 20
         while self.name in self._admin.list_topics() and time.monotonic() < deadline:

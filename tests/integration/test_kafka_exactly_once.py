@@ -23,7 +23,9 @@ def recorded(pdl: Any) -> int:
     return int(pdl.json("status")["events"])
 
 
-def test_every_record_is_recorded_once_over_several_runs(pdl: Any, make_topic: Callable[..., Any], make_bodies: Any) -> None:
+def test_every_record_is_recorded_once_over_several_runs(
+    pdl: Any, make_topic: Callable[..., Any], make_bodies: Any
+) -> None:
     topic = make_topic(partitions=3)
     for partition in range(3):
         topic.send(make_bodies(range(partition * 100, partition * 100 + 100)), partition=partition)
@@ -35,7 +37,9 @@ def test_every_record_is_recorded_once_over_several_runs(pdl: Any, make_topic: C
     assert (status["events"], status["duplicates"], status["quarantined"]) == (310, 0, 0)
 
 
-def test_the_stream_is_named_by_cluster_topic_and_partition(pdl: Any, make_topic: Callable[..., Any], make_bodies: Any) -> None:
+def test_the_stream_is_named_by_cluster_topic_and_partition(
+    pdl: Any, make_topic: Callable[..., Any], make_bodies: Any
+) -> None:
     topic = make_topic(partitions=2)
     topic.send(make_bodies(range(5)), partition=1)
     pdl.json(*consume(topic, "--until-end"))
@@ -56,7 +60,9 @@ def size_of(pdl: Any) -> int:
         return 0
 
 
-def test_a_killed_consumer_loses_and_doubles_nothing(pdl: Any, make_topic: Callable[..., Any], make_bodies: Any) -> None:
+def test_a_killed_consumer_loses_and_doubles_nothing(
+    pdl: Any, make_topic: Callable[..., Any], make_bodies: Any
+) -> None:
     topic = make_topic(partitions=2)
     for partition in range(2):
         topic.send(make_bodies(range(partition * 3000, partition * 3000 + 3000)), partition=partition)
@@ -78,7 +84,9 @@ def test_a_killed_consumer_loses_and_doubles_nothing(pdl: Any, make_topic: Calla
     assert pdl.json("verify")["ok"]
 
 
-def test_sigterm_finishes_the_batch_and_says_what_was_done(pdl: Any, make_topic: Callable[..., Any], make_bodies: Any) -> None:
+def test_sigterm_finishes_the_batch_and_says_what_was_done(
+    pdl: Any, make_topic: Callable[..., Any], make_bodies: Any
+) -> None:
     topic = make_topic()
     topic.send(make_bodies(range(500)))
     process = pdl.start(*consume(topic, "--format", "json"))
@@ -91,12 +99,23 @@ def test_sigterm_finishes_the_batch_and_says_what_was_done(pdl: Any, make_topic:
     assert json.loads(out) == {"recorded": 500, "duplicate": 0, "quarantined": 0}
 
 
-def test_the_next_consumer_of_the_group_reads_on_where_the_ledger_stands(pdl: Any, make_topic: Callable[..., Any], make_bodies: Any) -> None:
+def test_the_next_consumer_of_the_group_reads_on_where_the_ledger_stands(
+    pdl: Any, make_topic: Callable[..., Any], make_bodies: Any
+) -> None:
     topic = make_topic(partitions=2)
     topic.send(make_bodies(range(40)), partition=0)
     pdl.json(*consume(topic, "--until-end"))
     topic.send(make_bodies(range(40, 60)), partition=1)
-    other = pdl.json("consume", "--bootstrap-servers", topic.address, "--topic", topic.name, "--group", f"{topic.name}-other", "--until-end")
+    other = pdl.json(
+        "consume",
+        "--bootstrap-servers",
+        topic.address,
+        "--topic",
+        topic.name,
+        "--group",
+        f"{topic.name}-other",
+        "--until-end",
+    )
     assert other["recorded"] == 20, "another group starts at the ledger's mark, not at the group's offsets"
 
 
@@ -132,10 +151,14 @@ def test_structured_and_binary_events_are_read_alike(pdl: Any, make_topic: Calla
     assert pdl.json(*consume(topic, "--until-end")) == {"recorded": 3, "duplicate": 0, "quarantined": 0}
 
 
-def test_poison_waits_in_quarantine_and_stops_nothing(pdl: Any, make_topic: Callable[..., Any], make_bodies: Any, make_event: Any) -> None:
+def test_poison_waits_in_quarantine_and_stops_nothing(
+    pdl: Any, make_topic: Callable[..., Any], make_bodies: Any, make_event: Any
+) -> None:
     topic = make_topic()
     wrong_type = json.dumps(make_event(900, type="pdl.data.invented.v1")).encode()
-    wrong_schema = json.dumps(make_event(901, data={"organisation": "klantinfocus", "origin": "canary@value.example"})).encode()
+    wrong_schema = json.dumps(
+        make_event(901, data={"organisation": "klantinfocus", "origin": "canary@value.example"})
+    ).encode()
     poison = [b"{", None, b"[" * 10_000, b"\xff\xfe\x00", b'"' + b"x" * 10_000_000 + b'"', wrong_type, wrong_schema]
     good = make_bodies(range(len(poison)))
     topic.send([body for pair in zip(poison, good, strict=True) for body in pair])

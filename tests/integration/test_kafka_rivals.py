@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient, TopicPartition
 
 from consumers.kafka.consume import Consumption, Plan
 from consumers.settings import Settings
@@ -64,7 +65,9 @@ def complete(ledger: SharedLedger, total: int) -> bool:
     return len(places) == total == len(set(places))
 
 
-@pytest.mark.parametrize("groups", [("one", "one", "one"), ("one", "two", "three")], ids=["one group", "zombies in groups of their own"])
+@pytest.mark.parametrize(
+    "groups", [("one", "one", "one"), ("one", "two", "three")], ids=["one group", "zombies in groups of their own"]
+)
 def test_rivals_record_every_offset_once(make_topic: Callable[..., Any], groups: tuple[str, ...]) -> None:
     topic = make_topic(partitions=3)
     for partition in range(3):
@@ -90,8 +93,6 @@ def test_a_full_disk_is_waited_for(make_topic: Callable[..., Any]) -> None:
 
 
 def test_records_that_kafka_removed_unread_are_said(make_topic: Callable[..., Any]) -> None:
-    from kafka import KafkaAdminClient, TopicPartition
-
     topic = make_topic()
     topic.send([b"x"] * 100)
     ledger, report = SharedLedger(), Quiet()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ledger.domain.calendar import day_of, duration, late_from
 from ledger.domain.facts import Fact
@@ -76,7 +76,7 @@ class Matrix(PromiseBase, frozen=True, kw_only=True, tag="matrix"):
     when: When = When()
     known: Ids = ()
     unknown_also: Ids = ()
-    also_for: dict[str, Ids] = {}
+    also_for: dict[str, Ids] = field(default_factory=dict)
     unless_consent: bool = False
     unless_basis: Ids = ()
 
@@ -145,7 +145,15 @@ class AccessScope(PromiseBase, frozen=True, kw_only=True, tag="access-scope"):
 
 # --- judging ------------------------------------------------------------------------------------------------------------
 
-_SPACE: Final = {"client-country": "", "location": "", "age": "", "basis": "", "operation": "", "origin": "", "transformation": ""}
+_SPACE: Final = {
+    "client-country": "",
+    "location": "",
+    "age": "",
+    "basis": "",
+    "operation": "",
+    "origin": "",
+    "transformation": "",
+}
 _NAMES: Final = {
     "category": ("gegevens", "data"),
     "purpose": ("doel", "purpose"),
@@ -177,7 +185,9 @@ def allow_list(promise: AllowList, setting: Setting) -> Act:
         found = read(fact, case)
         if not found:
             return
-        bad = [id_ for id_ in found if not (_in_country_set(id_, allowed, fact, setting) if countries else id_ in allowed)]
+        bad = [
+            id_ for id_ in found if not (_in_country_set(id_, allowed, fact, setting) if countries else id_ in allowed)
+        ]
         if not bad:
             return
         if excusing and setting.basis_of(fact) in excusing:
@@ -191,7 +201,16 @@ def allow_list(promise: AllowList, setting: Setting) -> Act:
         shown_nl, shown_en = _shown(setting, promise.field, bad)
         categories = bad if promise.field == "category" else None
         also = (*promise.also, *promise.unknown_also) if known and not known.issuperset(bad) else promise.also
-        case.find_act(promise, "not-listed", fact, f"{nl}: {shown_nl}", f"{en}: {shown_en}", severity=soft, categories=categories, also=also)
+        case.find_act(
+            promise,
+            "not-listed",
+            fact,
+            f"{nl}: {shown_nl}",
+            f"{en}: {shown_en}",
+            severity=soft,
+            categories=categories,
+            also=also,
+        )
 
     return judge
 
@@ -259,7 +278,9 @@ def _in_country_set(country: str, allowed: frozenset[str], fact: Fact, setting: 
 def _announced_too(fact: Fact, case: Case, channels: frozenset[str]) -> bool:
     """Whether the same version was announced over a listed channel, by the end of that day."""
     return any(
-        other.version == fact.version and other.channel in channels and (other.time <= fact.time or same_day(other.time, fact.time))
+        other.version == fact.version
+        and other.channel in channels
+        and (other.time <= fact.time or same_day(other.time, fact.time))
         for other in case.organisation.types.get(fact.type, ())
     )
 
@@ -272,7 +293,14 @@ def _transformed(promise: AllowList, setting: Setting) -> Act:
         bad = [category for category in fact.categories if category in bound and given.get(category) not in allowed]
         if bad:
             nl, en = setting.shown("category", bad)
-            case.find_act(promise, "not-transformed", fact, f"onbewerkt vastgelegd: {nl}", f"recorded as it is: {en}", categories=bad)
+            case.find_act(
+                promise,
+                "not-transformed",
+                fact,
+                f"onbewerkt vastgelegd: {nl}",
+                f"recorded as it is: {en}",
+                categories=bad,
+            )
 
     return judge
 
@@ -289,11 +317,21 @@ def matrix(promise: Matrix, setting: Setting) -> Act:
             return
         class_ = case.class_of(fact) if by_class else None
         mine = ((class_,) if class_ is not None else ()) if by_class else purposes_of(fact)
-        bad = [(category, id_) for category in fact.categories if category in rows for id_ in mine if id_ not in rows[category][0]]
+        bad = [
+            (category, id_)
+            for category in fact.categories
+            if category in rows
+            for id_ in mine
+            if id_ not in rows[category][0]
+        ]
         if not bad or (excusing and setting.basis_of(fact) in excusing):
             return
         if promise.unless_consent:
-            bad = [(category, id_) for category, id_ in bad if case.person.consent(id_, fact.time, fact.client, fact.recipient) is None]
+            bad = [
+                (category, id_)
+                for category, id_ in bad
+                if case.person.consent(id_, fact.time, fact.client, fact.recipient) is None
+            ]
             if not bad:
                 return
         rules = {rows[category][1] for category, _ in bad}
@@ -301,12 +339,23 @@ def matrix(promise: Matrix, setting: Setting) -> Act:
         for id_ in ids:
             rules.update(promise.also_for.get(id_, ()))
         named = min((rows[category][1] for category, _ in bad), key=rule_order)
-        also = tuple(rules - {named}) + promise.also + (promise.unknown_also if known and not known.issuperset(ids) else ())
+        also = (
+            tuple(rules - {named})
+            + promise.also
+            + (promise.unknown_also if known and not known.issuperset(ids) else ())
+        )
         nl, en = setting.shown("category", [category for category, _ in bad])
         of_nl, of_en = setting.shown(promise.of, ids)
         what_nl, what_en = _NAMES[promise.of]
         case.find_act(
-            promise, code, fact, f"{nl}; {what_nl}: {of_nl}", f"{en}; {what_en}: {of_en}", rule=named, also=also, categories=[c for c, _ in bad]
+            promise,
+            code,
+            fact,
+            f"{nl}; {what_nl}: {of_nl}",
+            f"{en}; {what_en}: {of_en}",
+            rule=named,
+            also=also,
+            categories=[c for c, _ in bad],
         )
 
     return judge
@@ -357,7 +406,9 @@ def prohibition(promise: Prohibition, setting: Setting) -> Act:
         rule = exception.rule if exception is not None and failed else promise.rule
         nl, en = setting.shown("category", bad)
         nl, en = (f"toch gebeurd: {nl}", f"done nevertheless: {en}") if bad else ("toch gebeurd", "done nevertheless")
-        case.find_act(promise, "prohibited", fact, nl, en, rule=rule, also=(*promise.also, promise.rule), categories=bad)
+        case.find_act(
+            promise, "prohibited", fact, nl, en, rule=rule, also=(*promise.also, promise.rule), categories=bad
+        )
 
     return judge
 
@@ -415,7 +466,10 @@ def _used_up(promise: Precondition, since: datetime, fact: Fact, case: Case) -> 
     contacts = [
         other
         for other in case.person.types.get(USED, ())
-        if other.operation == "contact" and other.time >= since and by_time(other) < by_time(fact) and same(other.client, fact.client)
+        if other.operation == "contact"
+        and other.time >= since
+        and by_time(other) < by_time(fact)
+        and same(other.client, fact.client)
     ]
     spared = case.person.milestone(promise.spared_by) if promise.spared_by else []
     for at, contact in enumerate(contacts):
@@ -434,7 +488,13 @@ def _warranted(promise: Precondition) -> Act:
         lacking = parts - case.organisation.warranted(fact.client, fact.reference, fact.time)
         if lacking:
             text = ", ".join(sorted(lacking))
-            case.find_act(promise, "warranty-missing", fact, f"garantie van de opdrachtgever ontbreekt: {text}", f"warranty of the client is missing: {text}")
+            case.find_act(
+                promise,
+                "warranty-missing",
+                fact,
+                f"garantie van de opdrachtgever ontbreekt: {text}",
+                f"warranty of the client is missing: {text}",
+            )
 
     return judge
 
@@ -445,13 +505,27 @@ def _related(promise: Precondition, relation: Relation) -> Act:
         if class_ is not None and class_ != relation.class_:
             case.find_act(promise, "precondition-missing", fact, "geen lopende relatie", "no running relation")
             return
-        ended = [mark for mark in case.person.milestone(relation.ended) if mark.time < fact.time and same(mark.fact.client, fact.client)]
+        ended = [
+            mark
+            for mark in case.person.milestone(relation.ended)
+            if mark.time < fact.time and same(mark.fact.client, fact.client)
+        ]
         if not ended:
             return
         last = ended[-1]
-        back = any(last.time < other.time <= fact.time and other.class_ == relation.class_ for other in case.person.types.get(COLLECTED, ()))
+        back = any(
+            last.time < other.time <= fact.time and other.class_ == relation.class_
+            for other in case.person.types.get(COLLECTED, ())
+        )
         if not back:
-            case.find_act(promise, "precondition-missing", fact, "de relatie was beëindigd", "the relation had ended", besides=(last.fact,))
+            case.find_act(
+                promise,
+                "precondition-missing",
+                fact,
+                "de relatie was beëindigd",
+                "the relation had ended",
+                besides=(last.fact,),
+            )
 
     return judge
 
@@ -462,11 +536,22 @@ def access_scope(promise: AccessScope, _: Setting) -> Act:
     def judge(fact: Fact, case: Case) -> None:
         types = case.organisation.types
         for grant in types.get("pdl.access.granted.v1", ()):
-            if grant.reference != fact.reference or grant.target != fact.target or grant.scope != fact.purpose or grant.time > fact.time:
+            if (
+                grant.reference != fact.reference
+                or grant.target != fact.target
+                or grant.scope != fact.purpose
+                or grant.time > fact.time
+            ):
                 continue
             if not any(_closes(closed, grant, fact) for closed in types.get("pdl.access.closed.v1", ())):
                 return
-        case.find_act(promise, "outside-access", fact, "toegang zonder geldige toestemming voor dit doel", "access without a grant for this purpose")
+        case.find_act(
+            promise,
+            "outside-access",
+            fact,
+            "toegang zonder geldige toestemming voor dit doel",
+            "access without a grant for this purpose",
+        )
 
     return judge
 

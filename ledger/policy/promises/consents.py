@@ -43,7 +43,9 @@ class _Gate(NamedTuple):
 
     def covers(self, fact: Fact) -> bool:
         when = self.promise.when
-        return fact.type in types_of(when) and concerns(when, fact.activity) and (self.check is None or self.check(fact))
+        return (
+            fact.type in types_of(when) and concerns(when, fact.activity) and (self.check is None or self.check(fact))
+        )
 
 
 def consents(gates: Sequence[ConsentGate], stops: Sequence[Stop], setting: Setting) -> Act:
@@ -56,7 +58,9 @@ def consents(gates: Sequence[ConsentGate], stops: Sequence[Stop], setting: Setti
         key = (fact.type, fact.activity if fact.activity in setting.pack.activities else None)
         near = reach.get(key)
         if near is None:
-            near = tuple(gate for gate in own if key[0] in types_of(gate.promise.when) and concerns(gate.promise.when, key[1]))
+            near = tuple(
+                gate for gate in own if key[0] in types_of(gate.promise.when) and concerns(gate.promise.when, key[1])
+            )
             reach[key] = near
         return tuple(gate for gate in near if gate.check is None or gate.check(fact))
 
@@ -70,7 +74,13 @@ def consents(gates: Sequence[ConsentGate], stops: Sequence[Stop], setting: Setti
         for gate in covering:
             if stopped is None or gate.promise.purpose not in {None, fact.purpose}:
                 _gate(fact, gate.promise, case)
-        if not covering and stopped is None and fact.time >= setting.law_binds and statutory and setting.basis_of(fact) == "consent":
+        if (
+            not covering
+            and stopped is None
+            and fact.time >= setting.law_binds
+            and statutory
+            and setting.basis_of(fact) == "consent"
+        ):
             _basis(fact, statutory[0], case)
 
     return judge
@@ -82,7 +92,9 @@ def _after_stop(fact: Fact, stopped: Fact, covering: Sequence[_Gate], stops: Seq
     fitting = [stop for stop in stops if kind in stop.on and (not stop.purposes or fact.purpose in stop.purposes)]
     rows: list[tuple[ConsentGate | Stop, Ids]] = [(stop, stop.also) for stop in fitting if stop.purposes]
     rows += [
-        (gate.promise, (*gate.promise.also, *gate.promise.also_after_stop)) for gate in covering if gate.promise.purpose in {None, fact.purpose}
+        (gate.promise, (*gate.promise.also, *gate.promise.also_after_stop))
+        for gate in covering
+        if gate.promise.purpose in {None, fact.purpose}
     ]
     rows += [(stop, stop.also) for stop in fitting if not stop.purposes and not stop.statutory]
     rows = rows or [(stop, stop.also) for stop in fitting if stop.statutory and fact.time >= case.setting.law_binds]
@@ -106,10 +118,20 @@ def _gate(fact: Fact, promise: ConsentGate, case: Case) -> None:
             also = (*promise.also, *promise.also_after_stop) if ended else promise.also
             nl, en = case.setting.shown("purpose", [purpose])
             besides = () if word is None else (word,)
-            case.find_act(promise, "no-consent", fact, f"zonder toestemming voor: {nl}", f"without consent for: {en}", besides=besides, also=also)
+            case.find_act(
+                promise,
+                "no-consent",
+                fact,
+                f"zonder toestemming voor: {nl}",
+                f"without consent for: {en}",
+                besides=besides,
+                also=also,
+            )
             return
         if promise.evidence and fact.type == COLLECTED and given.evidence is None:
-            case.find_act(promise, "no-consent", fact, "toestemming zonder bewijs", "consent without evidence", besides=(given,))
+            case.find_act(
+                promise, "no-consent", fact, "toestemming zonder bewijs", "consent without evidence", besides=(given,)
+            )
             return
 
 
@@ -117,12 +139,25 @@ def _basis(fact: Fact, promise: ConsentGate, case: Case) -> None:
     """An act on the basis of consent that the statement itself does not gate (Art. 6(1)(a))."""
     purposes = purposes_of(fact)
     if purposes:
-        held = all(case.person.consent(purpose, fact.time, fact.client, fact.recipient) is not None for purpose in purposes)
+        held = all(
+            case.person.consent(purpose, fact.time, fact.client, fact.recipient) is not None for purpose in purposes
+        )
     else:
-        held = any(case.person.consent(purpose, fact.time, fact.client, fact.recipient) is not None for purpose in case.person.consents)
+        held = any(
+            case.person.consent(purpose, fact.time, fact.client, fact.recipient) is not None
+            for purpose in case.person.consents
+        )
     if held:
         return
-    if fact.client is not None and "consent-given" in case.organisation.warranted(fact.client, fact.reference, fact.time):
+    if fact.client is not None and "consent-given" in case.organisation.warranted(
+        fact.client, fact.reference, fact.time
+    ):
         return
     nl, en = case.setting.shown("purpose", purposes)
-    case.find_act(promise, "no-consent", fact, f"toestemming ontbreekt; doel: {nl or '-'}", f"consent is missing; purpose: {en or '-'}")
+    case.find_act(
+        promise,
+        "no-consent",
+        fact,
+        f"toestemming ontbreekt; doel: {nl or '-'}",
+        f"consent is missing; purpose: {en or '-'}",
+    )

@@ -36,22 +36,36 @@ def contract_gate(promise: ContractGate, setting: Setting) -> Act:
     def judge(fact: Fact, case: Case) -> None:
         if promise.not_client and fact.client is not None and fact.recipient == fact.client:
             return
-        if promise.processors and fact.recipient not in listed and not case.organisation.is_processor(fact.recipient or "", fact.time):
+        if (
+            promise.processors
+            and fact.recipient not in listed
+            and not case.organisation.is_processor(fact.recipient or "", fact.time)
+        ):
             return
         if promise.must_cite and fact.contract is None:
             case.find_act(promise, "contract-not-cited", fact, "geen overeenkomst aangehaald", "no contract is cited")
         elif valid_contract(fact, case) is None:
             nl, en = setting.shown("recipient", [fact.recipient or ""])
-            case.find_act(promise, "no-contract", fact, f"geen geldige overeenkomst; ontvanger: {nl}", f"no valid contract; recipient: {en}")
+            case.find_act(
+                promise,
+                "no-contract",
+                fact,
+                f"geen geldige overeenkomst; ontvanger: {nl}",
+                f"no valid contract; recipient: {en}",
+            )
 
     return judge
 
 
 def valid_contract(fact: Fact, case: Case) -> Contract | None:
     """The contract with the recipient of a share that is valid at that moment: the cited one, if it cites one."""
-    known = [*case.organisation.party.get(fact.recipient or "", ()), *case.person.contracts]
+    known: list[Contract] = [*case.organisation.party.get(fact.recipient or "", ()), *case.person.contracts]
     for contract in known:
-        if contract.valid(fact.time) and contract.names(fact.recipient) and (fact.contract is None or fact.contract == contract.signed.reference):
+        if (
+            contract.valid(fact.time)
+            and contract.names(fact.recipient)
+            and (fact.contract is None or fact.contract == contract.signed.reference)
+        ):
             return contract
     return None
 
@@ -60,6 +74,12 @@ def _with_person(promise: ContractGate) -> Act:
     def judge(fact: Fact, case: Case) -> None:
         cited = any(contract.signed.reference == fact.reference for contract in case.person.contracts)
         if case.person.contract_with(fact.reference if cited else None, fact.time) is None:
-            case.find_act(promise, "no-contract", fact, "geen lopende overeenkomst met de betrokkene", "no running contract with the person")
+            case.find_act(
+                promise,
+                "no-contract",
+                fact,
+                "geen lopende overeenkomst met de betrokkene",
+                "no running contract with the person",
+            )
 
     return judge

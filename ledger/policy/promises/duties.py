@@ -83,14 +83,26 @@ def cadence(promise: Cadence) -> Whole:
         first = case.organisation.first
         if first is None:
             return
-        done = [fact for fact in case.organisation.types.get("pdl.control.executed.v1", ()) if fact.control == promise.control]
+        done = [
+            fact
+            for fact in case.organisation.types.get("pdl.control.executed.v1", ())
+            if fact.control == promise.control
+        ]
         start, because = max(case.setting.binds, first.time), first
         for fact in [*(fact for fact in done if fact.time >= start), None]:
             late = late_from(start, every)
             if fact is None or fact.time >= late:
                 nl, en = case.setting.shown("control", [promise.control])
                 until = None if fact is None else fact.time
-                case.find(promise, "control-missed", (because,), late, f"niet uitgevoerd: {nl}", f"not executed: {en}", until=until)
+                case.find(
+                    promise,
+                    "control-missed",
+                    (because,),
+                    late,
+                    f"niet uitgevoerd: {nl}",
+                    f"not executed: {en}",
+                    until=until,
+                )
             if fact is not None:
                 start, because = fact.time, fact
 
@@ -123,19 +135,30 @@ def _triggers(promise: Duty, case: Case) -> list[Fact]:
         rows = [mark.fact for mark in person.milestone(promise.milestone) if mark.time >= binds]
         return [fact for fact in rows if fact.person is not None or _had_before(promise, fact, case)]
     when = promise.when or When()
-    rows = [fact for type_ in types_of(when) for fact in person.types.get(type_, ()) if fact.time >= binds and matches(when, fact)]
+    rows = [
+        fact
+        for type_ in types_of(when)
+        for fact in person.types.get(type_, ())
+        if fact.time >= binds and matches(when, fact)
+    ]
     if promise.once:
         rows = _first_of_each(rows, case, promise.after_milestone)
     elif promise.after_milestone is not None:
         marks = person.milestone(promise.after_milestone)
-        rows = [fact for fact in rows if any(mark.time <= fact.time and same(mark.fact.reference, fact.reference) for mark in marks)]
+        rows = [
+            fact
+            for fact in rows
+            if any(mark.time <= fact.time and same(mark.fact.reference, fact.reference) for mark in marks)
+        ]
     return rows
 
 
 def _had_before(promise: Duty, mark: Fact, case: Case) -> bool:
     """Whether a milestone for everyone reaches this person: data with that client and reference were collected before."""
     return any(
-        copy.start <= mark.time and same(copy.collected.client, mark.client) and same(copy.collected.reference, mark.reference)
+        copy.start <= mark.time
+        and same(copy.collected.client, mark.client)
+        and same(copy.collected.reference, mark.reference)
         for copy in case.copies(promise.activity or mark.activity or "")
     )
 
@@ -145,8 +168,17 @@ def _first_of_each(rows: Sequence[Fact], case: Case, ends: str | None) -> list[F
     marks = [] if ends is None else case.person.milestone(ends)
     kept: list[Fact] = []
     for fact in rows:
-        before = next((other for other in reversed(kept) if same(other.reference, fact.reference) and same(other.client, fact.client)), None)
-        if before is None or any(before.time < mark.time <= fact.time and same(mark.fact.reference, fact.reference) for mark in marks):
+        before = next(
+            (
+                other
+                for other in reversed(kept)
+                if same(other.reference, fact.reference) and same(other.client, fact.client)
+            ),
+            None,
+        )
+        if before is None or any(
+            before.time < mark.time <= fact.time and same(mark.fact.reference, fact.reference) for mark in marks
+        ):
             kept.append(fact)
     return kept
 
@@ -159,7 +191,9 @@ def _told_in_time(promise: Duty, term: Duration | None, trigger: Fact, told: Seq
     if promise.before:
         placed = max((span.start for span in case.person.restrictions if span.lifted is trigger), default=None)
         if placed is not None and not any(placed <= fact.time <= trigger.time for fact in fitting):
-            case.find_act(promise, "not-informed", trigger, f"vooraf niet ingelicht over {nl}", f"not told beforehand about {en}")
+            case.find_act(
+                promise, "not-informed", trigger, f"vooraf niet ingelicht over {nl}", f"not told beforehand about {en}"
+            )
         return
     start = case.setting.binds if promise.effective else trigger.time
     if promise.early or promise.effective:
@@ -175,14 +209,28 @@ def _told_in_time(promise: Duty, term: Duration | None, trigger: Fact, told: Seq
     about = _existing(case, promise) if promise.effective else [trigger]
     text = (f"niet op tijd ingelicht over {nl}", f"not told in time about {en}")
     dataset = case.setting.dataset_of(trigger.activity, trigger.categories)
-    case.find(promise, "not-informed", about, late, *text, until=done, activity=trigger.activity, dataset=dataset, client=trigger.client)
+    case.find(
+        promise,
+        "not-informed",
+        about,
+        late,
+        *text,
+        until=done,
+        activity=trigger.activity,
+        dataset=dataset,
+        client=trigger.client,
+    )
 
 
 def _since(promise: Duty, trigger: Fact, case: Case) -> datetime:
     """From when early information counts: after the same trigger came before, if it did."""
     if promise.milestone is None:
         return datetime.min.replace(tzinfo=UTC)
-    before = [mark.time for mark in case.person.milestone(promise.milestone) if mark.time < trigger.time and same(mark.fact.reference, trigger.reference)]
+    before = [
+        mark.time
+        for mark in case.person.milestone(promise.milestone)
+        if mark.time < trigger.time and same(mark.fact.reference, trigger.reference)
+    ]
     return max(before, default=datetime.min.replace(tzinfo=UTC))
 
 
@@ -194,7 +242,9 @@ def _noticed(case: Case, done: datetime | None) -> datetime | None:
 
 
 def _existing(case: Case, promise: Duty) -> list[Fact]:
-    held = [copy.collected for copy in case.copies(promise.activity or "") if copy.start < case.setting.binds < copy.end]
+    held = [
+        copy.collected for copy in case.copies(promise.activity or "") if copy.start < case.setting.binds < copy.end
+    ]
     return sorted({fact.id: fact for fact in held}.values(), key=by_time)
 
 
@@ -220,7 +270,13 @@ def _noticed_in_time(promise: NoticeDuty, fact: Fact, case: Case) -> None:
     if promise.at == "collection":
         if not _told_at(fact, case):
             nl, en = case.setting.shown("category", fact.categories)
-            case.find_act(promise, "no-notice", fact, f"niet ingelicht bij het vastleggen van {nl}", f"not informed when this was recorded: {en}")
+            case.find_act(
+                promise,
+                "no-notice",
+                fact,
+                f"niet ingelicht bij het vastleggen van {nl}",
+                f"not informed when this was recorded: {en}",
+            )
     else:
         _told_within(promise, fact, case)
 
@@ -232,7 +288,12 @@ def _told_at(fact: Fact, case: Case) -> bool:
         if at is None or at <= fact.time or same_day(at, fact.time):
             return True
     rows = [*case.person.types.get(INFORMED, ()), *case.person.types.get(NOTICE, ())]
-    return any(same_day(row.time, fact.time) and (row.type == NOTICE or "storage" in row.about) and same(row.client, fact.client) for row in rows)
+    return any(
+        same_day(row.time, fact.time)
+        and (row.type == NOTICE or "storage" in row.about)
+        and same(row.client, fact.client)
+        for row in rows
+    )
 
 
 def _told_within(promise: NoticeDuty, fact: Fact, case: Case) -> None:
@@ -244,7 +305,7 @@ def _told_within(promise: NoticeDuty, fact: Fact, case: Case) -> None:
     nl, en = case.setting.shown("category", fact.categories)
     text = (f"niet ingelicht over gegevens van een ander: {nl}", f"not informed about data obtained elsewhere: {en}")
     dataset = case.setting.dataset_of(fact.activity, fact.categories)
-    where = {"activity": fact.activity, "dataset": dataset, "client": fact.client}
+    where: dict[str, Any] = {"activity": fact.activity, "dataset": dataset, "client": fact.client}
     if first is not None and first.time < unrolled:
         if done is None or done > first.time:
             case.find(promise, "no-notice", (fact, first), first.time, *text, until=done, **where)
@@ -271,13 +332,22 @@ def statutory_term(
     words: str = "",
 ) -> None:
     """A statutory term as one finding: a risk once its end passed, a violation once the rolled end did (Reading 17)."""
-    where: dict[str, Any] = {"activity": activity, "dataset": dataset, "client": client, "rule": rule, "also": also, "law": law, "words": words}
+    where: dict[str, Any] = {
+        "activity": activity,
+        "dataset": dataset,
+        "client": client,
+        "rule": rule,
+        "also": also,
+        "law": law,
+        "words": words,
+    }
     if done is not None and done < unrolled:
         return
     if unrolled < late:
         rolls = done is None or done >= late
-        window = {"visible_from": unrolled, "visible_to": late if rolls else None}
-        case.find(promise, code, about, unrolled, *text, until=None if rolls else done, severity="risk", **window, **where)
+        window: dict[str, Any] = {"visible_from": unrolled, "visible_to": late if rolls else None}
+        end = None if rolls else done
+        case.find(promise, code, about, unrolled, text[0], text[1], until=end, severity="risk", **window, **where)
     if done is None or done >= late:
         case.find(promise, code, about, late, *text, until=done, **where)
 
@@ -285,11 +355,18 @@ def statutory_term(
 def _first_notice(fact: Fact, case: Case) -> datetime | None:
     """The first notice at or after a collection that names its categories, or names none."""
     person = case.person
-    times = []
-    for row in person.types.get(NOTICE, ()):
-        if row.time >= fact.time and same(row.client, fact.client) and (not row.about or set(row.about).issuperset(fact.categories)):
-            times.append(row.time)
-    times += [row.time for row in person.types.get(INFORMED, ()) if row.time >= fact.time and "storage" in row.about and same(row.client, fact.client)]
+    times = [
+        row.time
+        for row in person.types.get(NOTICE, ())
+        if row.time >= fact.time
+        and same(row.client, fact.client)
+        and (not row.about or set(row.about).issuperset(fact.categories))
+    ]
+    times += [
+        row.time
+        for row in person.types.get(INFORMED, ())
+        if row.time >= fact.time and "storage" in row.about and same(row.client, fact.client)
+    ]
     if fact.notice is not None:
         at = moment_of(fact.notice_at) or fact.time
         if at >= fact.time or same_day(at, fact.time):
@@ -302,7 +379,10 @@ def _first_contact(fact: Fact, case: Case) -> Fact | None:
     rows = [
         row
         for row in case.person.types.get(USED, ())
-        if row.operation == "contact" and row.time >= fact.time and same(row.client, fact.client) and row.activity == fact.activity
+        if row.operation == "contact"
+        and row.time >= fact.time
+        and same(row.client, fact.client)
+        and row.activity == fact.activity
     ]
     rows += [
         row
@@ -341,13 +421,27 @@ def _looked_at(promise: Triage, term: Duration, fact: Fact, triaged: Sequence[Fa
     late = late_from(fact.time, term)
     if done is None or done >= late:
         text = ("ongevraagde gegevens niet beoordeeld", "unsolicited data were not looked at")
-        case.find(promise, "not-triaged", (fact,), late, *text, until=done, severity="risk", activity=promise.activity, client=fact.client)
+        case.find(
+            promise,
+            "not-triaged",
+            (fact,),
+            late,
+            *text,
+            until=done,
+            severity="risk",
+            activity=promise.activity,
+            client=fact.client,
+        )
 
 
 def _erased_after(promise: Triage, decided: Fact, case: Case) -> None:
     """Data of the triage are gone by the end of the next working day."""
     late = max(late_from(decided.time, Duration()), case.setting.binds)
-    held = [copy for copy in case.copies(promise.activity) if copy.collected.reference == decided.reference and copy.end > late]
+    held = [
+        copy
+        for copy in case.copies(promise.activity)
+        if copy.collected.reference == decided.reference and copy.end > late
+    ]
     collections = sorted({copy.collected.id: copy.collected for copy in held}.values(), key=by_time)
     ends = [copy.end for copy in held]
     if not any(copy.collected.reference == decided.reference for copy in case.copies(promise.activity)):
@@ -358,7 +452,9 @@ def _erased_after(promise: Triage, decided: Fact, case: Case) -> None:
             collections, ends = received[:1], [end]
     if collections:
         until = max(ends)
-        dataset = case.setting.dataset_of(promise.activity, [category for fact in collections for category in fact.categories])
+        dataset = case.setting.dataset_of(
+            promise.activity, [category for fact in collections for category in fact.categories]
+        )
         text = ("niet nodig, en niet verwijderd", "not needed, and not erased")
         about = (*collections, decided)
         case.find(
@@ -376,4 +472,8 @@ def _erased_after(promise: Triage, decided: Fact, case: Case) -> None:
 
 
 def _deletes(promise: Triage, deleted: Fact, decided: Fact) -> bool:
-    return deleted.activity == promise.activity and same(deleted.reference, decided.reference) and deleted.time >= decided.time
+    return (
+        deleted.activity == promise.activity
+        and same(deleted.reference, decided.reference)
+        and deleted.time >= decided.time
+    )

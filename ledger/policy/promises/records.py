@@ -27,14 +27,23 @@ def unknown_ids(promises: Sequence[Promise], setting: Setting) -> Act:
     listed = {promise.field for promise in promises if isinstance(promise, AllowList)}
     spaces = [
         (space, name)
-        for space, name in (("milestone", "milestone"), ("control", "control"), ("class", "class_"), ("activity", "activity"))
+        for space, name in (
+            ("milestone", "milestone"),
+            ("control", "control"),
+            ("class", "class_"),
+            ("activity", "activity"),
+        )
         if space not in listed
     ]
 
     def judge(fact: Fact, case: Case) -> None:
         for space, name in spaces:
             id_ = getattr(fact, name)
-            if id_ is None or id_ in setting.pack.known(space) or (space in {"class", "activity"} and fact.type != COLLECTED):
+            if (
+                id_ is None
+                or id_ in setting.pack.known(space)
+                or (space in {"class", "activity"} and fact.type != COLLECTED)
+            ):
                 continue
             nl, en = _SPACES[space]
             text = (f"{nl} staat niet in de verklaring", f"{en} is not in the statement")
@@ -53,7 +62,15 @@ _SPACES: Final = {
 
 def _note(case: Case, code: Code, fact: Fact, text: tuple[str, str]) -> None:
     case.find(
-        ACCOUNTABILITY, code, (fact,), fact.time, *text, severity="note", activity=fact.activity, client=fact.client, person=fact.person
+        ACCOUNTABILITY,
+        code,
+        (fact,),
+        fact.time,
+        *text,
+        severity="note",
+        activity=fact.activity,
+        client=fact.client,
+        person=fact.person,
     )
 
 
@@ -75,7 +92,15 @@ def _gaps(facts: Sequence[Fact], case: Case) -> None:
             fact = rows[number]
             if before is not None and number > before + 1 and fact.organisation == case.setting.organisation:
                 lacking = number - before - 1
-                _note(case, "sequence-gap", fact, (f"{lacking} gebeurtenis(sen) ontbreken hiervoor", f"{lacking} event(s) are missing before this one"))
+                _note(
+                    case,
+                    "sequence-gap",
+                    fact,
+                    (
+                        f"{lacking} gebeurtenis(sen) ontbreken hiervoor",
+                        f"{lacking} event(s) are missing before this one",
+                    ),
+                )
             before = number
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ledger.domain.calendar import FOREVER, Duration, add, after, day_of, duration, late_from, moment_of, rolled
 from ledger.domain.facts import Fact
@@ -41,7 +41,7 @@ class RequestClock(PromiseBase, frozen=True, kw_only=True, tag="request-clock"):
     statement has no rule for the right.
     """
 
-    rights: dict[str, RightRow] = {}
+    rights: dict[str, RightRow] = field(default_factory=dict)
     forward_rule: str | None = None
     forward_term: str = "P1M"
     refusal_also: Ids = ()
@@ -99,14 +99,22 @@ def _gather(received: Fact, right: str, own: RequestClock | None, case: Case) ->
         return [
             fact
             for fact in case.person.types.get(type_, ())
-            if fact.reference == received.reference and fact.time >= received.time and same(fact.client, received.client)
+            if fact.reference == received.reference
+            and fact.time >= received.time
+            and same(fact.client, received.client)
         ]
 
     row = own.rights.get(right) if own is not None else None
-    if row is not None and row.after_contract and not any(mark.time <= received.time for mark in case.person.milestone(CONTRACT_ENDED)):
+    if (
+        row is not None
+        and row.after_contract
+        and not any(mark.time <= received.time for mark in case.person.milestone(CONTRACT_ENDED))
+    ):
         row = None
     forwarded = after_it("pdl.request.forwarded.v1")
-    forwarded += [fact for fact in case.organisation.forwarded.get(received.reference or "", ()) if fact.time >= received.time]
+    forwarded += [
+        fact for fact in case.organisation.forwarded.get(received.reference or "", ()) if fact.time >= received.time
+    ]
     first = after(rolled(add(day_of(received.time), MONTH)))
     told = [moment_of(fact.informed_at) for fact in after_it("pdl.request.extended.v1")]
     return _Request(
@@ -126,7 +134,16 @@ def _forwarded(own: RequestClock, rule: str, request: _Request, case: Case) -> N
     if done is None or done >= late:
         text = ("niet doorgestuurd aan de opdrachtgever", "not forwarded to the client")
         case.find(
-            own, "not-forwarded", (request.received,), late, *text, until=done, rule=rule, also=(), law="28(3)(e)", client=request.received.client
+            own,
+            "not-forwarded",
+            (request.received,),
+            late,
+            *text,
+            until=done,
+            rule=rule,
+            also=(),
+            law="28(3)(e)",
+            client=request.received.client,
         )
 
 
@@ -141,7 +158,19 @@ def _clocks(own: RequestClock | None, law: RequestClock, request: _Request, case
         late = late_from(received.time, legal if promised == MONTH else promised)
         if done is None or done >= late:
             rule, words = row.promised or row.rule, row.promised_words or row.words
-            case.find(own, "not-answered", (received,), late, *text, until=done, rule=rule, also=(), law="12(3)", words=words, **where)
+            case.find(
+                own,
+                "not-answered",
+                (received,),
+                late,
+                *text,
+                until=done,
+                rule=rule,
+                also=(),
+                law="12(3)",
+                words=words,
+                **where,
+            )
         if promised == MONTH:
             return
     if received.time < case.setting.law_binds:
@@ -151,7 +180,19 @@ def _clocks(own: RequestClock | None, law: RequestClock, request: _Request, case
     promise = own if own is not None and row is not None else law
     words = row.words if row is not None else ""
     statutory_term(
-        promise, "not-answered", (received,), after(day), after(rolled(day)), done, text, case, rule=rule, also=(), law="12(3)", words=words, **where
+        promise,
+        "not-answered",
+        (received,),
+        after(day),
+        after(rolled(day)),
+        done,
+        text,
+        case,
+        rule=rule,
+        also=(),
+        law="12(3)",
+        words=words,
+        **where,
     )
 
 
@@ -177,7 +218,10 @@ def _refusal(own: RequestClock | None, law: RequestClock, request: _Request, ref
     where |= {"activity": request.received.activity, "client": request.received.client}
     about = (request.received, refused)
     if refused.remedy_named is False:
-        text = ("afgewezen zonder de weg naar toezichthouder en rechter te noemen", "refused without naming authority and court")
+        text = (
+            "afgewezen zonder de weg naar toezichthouder en rechter te noemen",
+            "refused without naming authority and court",
+        )
         case.find(promise, "remedy-not-named", about, refused.time, *text, also=also, **where)
     day = add(day_of(request.received.time), MONTH)
     if request.extended and refused.time >= after(day):
@@ -195,7 +239,12 @@ def _erased(law: RequestClock, request: _Request, answered: Fact, minimums: Sequ
     held = []
     for copy in case.person.copies:
         collected = copy.collected
-        if copy.start > answered.time or copy.end < late or not same(collected.client, received.client) or not same(received.activity, collected.activity):
+        if (
+            copy.start > answered.time
+            or copy.end < late
+            or not same(collected.client, received.client)
+            or not same(received.activity, collected.activity)
+        ):
             continue
         dataset = pack.dataset_of(collected.activity or "", copy.category) or ""
         if answered.outcome == "partly" and kept_by_duty(copy, dataset, late, minimums, case):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ledger.domain.calendar import (
     FOREVER,
@@ -100,7 +100,7 @@ class Minimum(PromiseBase, frozen=True, kw_only=True, tag="minimum"):
     datasets: Ids = ()
     after: str | None = None
     term: str | None = None
-    also_by_category: dict[str, str] = {}
+    also_by_category: dict[str, str] = field(default_factory=dict)
     holds: bool = True
     statute: str | None = None
 
@@ -167,7 +167,9 @@ def lates(promise: Retention, collected: Fact, dataset: str, case: Case) -> list
             continue
         if blocks is None:
             blocks = _blocks(promise, collected, dataset, case)
-        extended = _extension(promise, promise.extend, moment, start, collected, case) if promise.extend is not None else []
+        extended = (
+            _extension(promise, promise.extend, moment, start, collected, case) if promise.extend is not None else []
+        )
         found += _stretches(promise, moment, term, start, end, [*blocks, *extended])
     return found
 
@@ -178,7 +180,9 @@ def _late_from(promise: Retention, moment: datetime, length: Duration) -> dateti
     return after(next_working_day(last_day(day_of(moment), length)))
 
 
-def _stretches(promise: Retention, moment: Moment, term: Term, start: datetime, end: datetime, blocks: list[_Block]) -> Iterator[Late]:
+def _stretches(
+    promise: Retention, moment: Moment, term: Term, start: datetime, end: datetime, blocks: list[_Block]
+) -> Iterator[Late]:
     """The stretch from `start` to `end`, less the blocks (each late again on the working day after a grace)."""
     cursor, because, rule = start, (moment.fact, *((term.set_by,) if term.set_by is not None else ())), promise.rule
     while cursor < end:
@@ -201,24 +205,38 @@ def _moments(promise: Retention, collected: Fact, case: Case) -> list[Moment]:
         return [Moment(collected.time, collected)]
     if promise.after == "instructed:destroy":
         rows = case.organisation.instructions(collected.client, collected.reference, "destroy")
-        return [Moment(fact.time, fact) for fact in rows if fact.time >= collected.time or _same_reference(fact, collected)]
+        return [
+            Moment(fact.time, fact) for fact in rows if fact.time >= collected.time or _same_reference(fact, collected)
+        ]
     if promise.after.startswith("stop:"):
         rows = iter(case.person.consents.get(promise.after[5:], ()))
         return [
             Moment(fact.time, fact)
             for fact in rows
-            if fact.type in {WITHDRAWN, OBJECTION} and same(fact.client, collected.client) and fact.time >= collected.time
+            if fact.type in {WITHDRAWN, OBJECTION}
+            and same(fact.client, collected.client)
+            and fact.time >= collected.time
         ]
     found = [moment for moment in case.person.milestone(promise.after) if _counts(promise, moment, collected)]
     if promise.derived:
-        found += [Moment(fact.time, fact) for fact in _derived(promise, case) if fact.time >= collected.time and same(fact.client, collected.client)]
+        found += [
+            Moment(fact.time, fact)
+            for fact in _derived(promise, case)
+            if fact.time >= collected.time and same(fact.client, collected.client)
+        ]
         found.sort(key=lambda moment: (moment.time, moment.fact.source, moment.fact.id))
     return found
 
 
 def _derived(promise: Retention, case: Case) -> list[Fact]:
     """Acts that reach the milestone too."""
-    return [fact for when in promise.derived for type_ in types_of(when) for fact in case.person.types.get(type_, ()) if matches(when, fact)]
+    return [
+        fact
+        for when in promise.derived
+        for type_ in types_of(when)
+        for fact in case.person.types.get(type_, ())
+        if matches(when, fact)
+    ]
 
 
 def _counts(promise: Retention, moment: Moment, collected: Fact) -> bool:
@@ -267,7 +285,10 @@ def _bounded(length: Duration, least: str | None, most: str | None, at: datetime
 def _blocks(promise: Retention, collected: Fact, dataset: str, case: Case) -> list[_Block]:
     """What keeps the promise from binding: class, an awaited answer, holds, restrictions, a running contract."""
     person = case.person
-    blocks = [_Block(span.start, span.end, grace=True, because=(span.placed,)) for span in holds_on(person, collected, dataset)]
+    blocks = [
+        _Block(span.start, span.end, grace=True, because=(span.placed,))
+        for span in holds_on(person, collected, dataset)
+    ]
     blocks += [_Block(case.setting.binds - _AGE, case.setting.binds)]
     if promise.unless_class or promise.only_class:
         blocks += _by_class(promise, collected, person)
@@ -326,14 +347,21 @@ def _by_class(promise: Retention, collected: Fact, person: Person) -> list[_Bloc
 def _waiting(promise: Retention, collected: Fact, person: Person) -> list[_Block]:
     """From the milestone that starts a wait to the one that ends it."""
     starts, ends = (
-        [moment.time for moment in person.milestone(name) if _counts(promise, moment, collected)] for name in promise.while_waiting[:2]
+        [moment.time for moment in person.milestone(name) if _counts(promise, moment, collected)]
+        for name in promise.while_waiting[:2]
     )
-    return [_Block(start, FOREVER) for start in starts[:1] if not ends] + [_Block(start, min(ends)) for start in starts[:1] if ends and start < min(ends)]
+    return [_Block(start, FOREVER) for start in starts[:1] if not ends] + [
+        _Block(start, min(ends)) for start in starts[:1] if ends and start < min(ends)
+    ]
 
 
 def _reopened(purpose: str, collected: Fact, person: Person) -> list[_Block]:
     """From new consent on, until it is taken back again."""
-    words = [fact for fact in person.consents.get(purpose, ()) if same(fact.client, collected.client) and fact.type != REFUSED]
+    words = [
+        fact
+        for fact in person.consents.get(purpose, ())
+        if same(fact.client, collected.client) and fact.type != REFUSED
+    ]
     blocks = []
     for at, fact in enumerate(words):
         if fact.type == GIVEN:
@@ -342,13 +370,19 @@ def _reopened(purpose: str, collected: Fact, person: Person) -> list[_Block]:
     return blocks
 
 
-def _extension(promise: Retention, extend: Extension, moment: Moment, late: datetime, collected: Fact, case: Case) -> list[_Block]:
+def _extension(
+    promise: Retention, extend: Extension, moment: Moment, late: datetime, collected: Fact, case: Case
+) -> list[_Block]:
     """Consent that was in force at the end of the ordinary term or later lengthens it (contract, Reading 18)."""
     term, length = duration(promise.term or "P0D"), duration(extend.term)
     if term is None or length is None:
         return []
     limit = after(add(last_day(day_of(moment.time), term), length))
-    words = [fact for fact in case.person.consents.get(extend.consent, ()) if same(fact.client, collected.client) and fact.type != REFUSED]
+    words = [
+        fact
+        for fact in case.person.consents.get(extend.consent, ())
+        if same(fact.client, collected.client) and fact.type != REFUSED
+    ]
     blocks = []
     for at, given in enumerate(words):
         if given.type != GIVEN:
@@ -420,7 +454,11 @@ def retention(promise: Retention) -> Whole:
 
 def _held_while(copies: Sequence[Copy], late: Late) -> list[tuple[datetime, datetime]]:
     """The parts of a late stretch in which some copy was there."""
-    spans = sorted((max(copy.start, late.start), min(copy.end, late.end)) for copy in copies if copy.start < late.end and copy.end > late.start)
+    spans = sorted(
+        (max(copy.start, late.start), min(copy.end, late.end))
+        for copy in copies
+        if copy.start < late.end and copy.end > late.start
+    )
     joined: list[tuple[datetime, datetime]] = []
     for start, end in spans:
         if joined and start <= joined[-1][1]:
@@ -435,6 +473,9 @@ def _tell(promise: Retention, overdue: _Overdue, rows: list[tuple[Fact, datetime
     until = max(end for _, end in rows)
     nl, en = case.setting.shown("dataset", [overdue.dataset])
     risk: Severity | None = "risk" if overdue.assumed else None
+    set_by_client = (
+        promise.parameter is not None and set(promise.parameter.also).issubset(overdue.also) and not overdue.assumed
+    )
     case.find(
         promise,
         "overdue",
@@ -449,6 +490,7 @@ def _tell(promise: Retention, overdue: _Overdue, rows: list[tuple[Fact, datetime
         activity=promise.activity,
         dataset=overdue.dataset,
         client=overdue.client,
+        assumed=not set_by_client,
     )
 
 
@@ -470,13 +512,32 @@ def minimums(promises: Sequence[Minimum], fallback: Statutory | None) -> Act:
 
 
 def _deleted_too_early(
-    fact: Fact, dataset: str, copies: Sequence[Copy], promises: Sequence[Minimum], fallback: Statutory | None, case: Case
+    fact: Fact,
+    dataset: str,
+    copies: Sequence[Copy],
+    promises: Sequence[Minimum],
+    fallback: Statutory | None,
+    case: Case,
 ) -> None:
     categories = list(dict.fromkeys(copy.category for copy in copies))
-    hold = next((s for copy in copies for s in holds_on(case.person, copy.collected, dataset) if s.start <= fact.time < s.end and s.placed.statute), None)
-    mine = [promise for promise in promises if fact.activity in promise.activities and (not promise.datasets or dataset in promise.datasets)]
+    hold = next(
+        (
+            s
+            for copy in copies
+            for s in holds_on(case.person, copy.collected, dataset)
+            if s.start <= fact.time < s.end and s.placed.statute
+        ),
+        None,
+    )
+    mine = [
+        promise
+        for promise in promises
+        if fact.activity in promise.activities and (not promise.datasets or dataset in promise.datasets)
+    ]
     for promise in mine:
-        short = next((why for copy in copies if (why := _too_short(promise, fact.time, copy.collected, case)) is not None), None)
+        short = next(
+            (why for copy in copies if (why := _too_short(promise, fact.time, copy.collected, case)) is not None), None
+        )
         if short is not None:
             also = tuple(rule for category, rule in promise.also_by_category.items() if category in categories)
             nl, en = case.setting.shown("category", categories)
@@ -511,7 +572,9 @@ def _too_short(promise: Minimum, at: datetime, collected: Fact, case: Case) -> F
         if contract.valid(at) and same(contract.signed.reference, collected.reference):
             return contract.signed
     for moment in case.person.milestone(promise.after):
-        if moment.time <= at < start_of(add(day_of(moment.time), length)) and same(moment.fact.reference, collected.reference):
+        if moment.time <= at < start_of(add(day_of(moment.time), length)) and same(
+            moment.fact.reference, collected.reference
+        ):
             return moment.fact
     return None
 
@@ -555,7 +618,9 @@ def client_parameter(promise: ClientParameter) -> Act:
         length = duration(str(said))
         if length is None or _bounded(length, promise.min, promise.max, fact.time) != length:
             bounds = f"{promise.min or '-'} … {promise.max or '-'}"
-            case.find_act(promise, "parameter-out-of-bounds", fact, f"termijn buiten {bounds}", f"term outside {bounds}")
+            case.find_act(
+                promise, "parameter-out-of-bounds", fact, f"termijn buiten {bounds}", f"term outside {bounds}"
+            )
 
     return judge
 
@@ -570,7 +635,16 @@ def anonymisation(promise: Retention) -> Act:
         due = [copy for copy in ended if any(_binds(promise, copy, fact, case))]
         if due:
             rule = promise.anonymise_rule or promise.rule
-            case.find_act(promise, "not-anonymised", fact, "verwijderd in plaats van geanonimiseerd", "deleted instead of anonymised", rule=rule, also=(), severity="note")
+            case.find_act(
+                promise,
+                "not-anonymised",
+                fact,
+                "verwijderd in plaats van geanonimiseerd",
+                "deleted instead of anonymised",
+                rule=rule,
+                also=(),
+                severity="note",
+            )
 
     return judge
 
@@ -579,6 +653,9 @@ def _binds(promise: Retention, copy: Copy, deleted: Fact, case: Case) -> Iterato
     """Whether the promise was about a copy when it was deleted: its term ran, and nothing else asked for deletion."""
     dataset = case.setting.pack.dataset_of(promise.activity, copy.category) or ""
     blocked = any(block.start <= deleted.time < block.end for block in _blocks(promise, copy.collected, dataset, case))
-    destroyed = any(row.time <= deleted.time for row in case.organisation.instructions(copy.collected.client, copy.collected.reference, "destroy"))
+    destroyed = any(
+        row.time <= deleted.time
+        for row in case.organisation.instructions(copy.collected.client, copy.collected.reference, "destroy")
+    )
     ran = any(moment.time <= deleted.time for moment in _moments(promise, copy.collected, case))
     yield ran and not blocked and not destroyed

@@ -39,7 +39,14 @@ def restricted(promise: Statutory, setting: Setting) -> Act:
                 continue
             if setting.basis_of(fact) == "consent" and case.consented(fact, (fact.purpose or "",)):
                 continue
-            case.find_act(promise, "while-restricted", fact, "gebruikt tijdens een beperking", "used while restricted", besides=(placed,))
+            case.find_act(
+                promise,
+                "while-restricted",
+                fact,
+                "gebruikt tijdens een beperking",
+                "used while restricted",
+                besides=(placed,),
+            )
             return
 
     return judge
@@ -59,7 +66,13 @@ def transfer(promise: Statutory, setting: Setting) -> Act:
             return
         if decision is None and tool not in {None, "adequacy"}:
             return
-        case.find_act(promise, "no-transfer-tool", fact, f"doorgifte naar {country} zonder waarborg", f"transfer to {country} without a safeguard")
+        case.find_act(
+            promise,
+            "no-transfer-tool",
+            fact,
+            f"doorgifte naar {country} zonder waarborg",
+            f"transfer to {country} without a safeguard",
+        )
 
     return judge
 
@@ -68,7 +81,11 @@ def public_body(promise: Statutory, setting: Setting) -> Act:
     """Art. 6(1), last sentence: no legitimate interest for the tasks of a public body."""
 
     def judge(fact: Fact, case: Case) -> None:
-        if fact.client is not None and setting.basis_of(fact) == "legitimate-interest" and case.organisation.is_public(fact.client, fact.time):
+        if (
+            fact.client is not None
+            and setting.basis_of(fact) == "legitimate-interest"
+            and case.organisation.is_public(fact.client, fact.time)
+        ):
             text = ("gerechtvaardigd belang voor een overheidsorgaan", "legitimate interest for a public body")
             case.find_act(promise, "not-listed", fact, *text)
 
@@ -136,7 +153,16 @@ def _each_recipient(promise: Statutory, term: Duration, act: Fact, shares: Seque
         text = (f"geen bevestiging van ontvanger: {nl}", f"no acknowledgement by recipient: {en}")
         dataset = case.setting.dataset_of(act.activity, act.categories)
         case.find(
-            promise, "recipient-silent", (act,), late, *text, until=done, severity="risk", activity=act.activity, dataset=dataset, client=act.client
+            promise,
+            "recipient-silent",
+            (act,),
+            late,
+            *text,
+            until=done,
+            severity="risk",
+            activity=act.activity,
+            dataset=dataset,
+            client=act.client,
         )
 
 
@@ -160,7 +186,12 @@ def _answered(act: Fact, recipient: str, case: Case) -> datetime | None:
     operation = {RECTIFIED: "rectification", RESTRICTED: "restriction"}.get(act.type, "erasure")
     ids = {act.id}
     for sent in case.person.types.get("pdl.recipient.notified.v1", ()):
-        if sent.recipient == recipient and sent.operation == operation and sent.time >= act.time and sent.notification is not None:
+        if (
+            sent.recipient == recipient
+            and sent.operation == operation
+            and sent.time >= act.time
+            and sent.notification is not None
+        ):
             ids |= {sent.notification, sent.id}
     rows = [fact for fact in case.person.types.get("pdl.recipient.acknowledged.v1", ()) if fact.notification in ids]
     rows += [fact for id_ in ids for fact in case.organisation.acknowledged.get(id_, ())]
@@ -182,7 +213,14 @@ def breaches(articles: Mapping[str, Statutory]) -> Whole:
                 _notified(articles.get("33(2)"), detected, late_from(aware, Duration()), "controller", notified, case)
             else:
                 term = duration(articles["33(1)"].term or "PT72H") if "33(1)" in articles else None
-                _notified(articles.get("33(1)"), detected, late_from(aware, term or Duration(hours=72)), "authority", notified, case)
+                _notified(
+                    articles.get("33(1)"),
+                    detected,
+                    late_from(aware, term or Duration(hours=72)),
+                    "authority",
+                    notified,
+                    case,
+                )
         if "34(1)" in articles:
             for closed in types.get("pdl.breach.closed.v1", ()):
                 _people_told(articles["34(1)"], closed, notified, case)
@@ -198,14 +236,19 @@ def _as_processor(detected: Fact, case: Case) -> bool:
     return bool(rows) and all(pack.activities[row].acts_as == "processor" for row in rows)
 
 
-def _notified(promise: Statutory | None, detected: Fact, late: datetime, to: str, notified: Sequence[Fact], case: Case) -> None:
+def _notified(
+    promise: Statutory | None, detected: Fact, late: datetime, to: str, notified: Sequence[Fact], case: Case
+) -> None:
     if promise is None:
         return
     done = min((row.time for row in notified if row.reference == detected.reference and row.to == to), default=None)
     if done is None or done > late:
         text = {
             "authority": ("niet op tijd gemeld aan de toezichthouder", "not reported to the authority in time"),
-            "controller": ("niet op tijd gemeld aan de verwerkingsverantwoordelijke", "not reported to the controller in time"),
+            "controller": (
+                "niet op tijd gemeld aan de verwerkingsverantwoordelijke",
+                "not reported to the controller in time",
+            ),
         }[to]
         case.find(promise, "breach-not-notified", (detected,), late, *text, until=done, client=detected.client)
 
@@ -216,10 +259,23 @@ def _people_told(promise: Statutory, closed: Fact, notified: Sequence[Fact], cas
     rows = [row for row in notified if row.reference == closed.reference and row.to == "subjects"]
     if any(row.time <= closed.time for row in rows):
         return
-    found = [row for row in case.organisation.types.get("pdl.breach.detected.v1", ()) if row.reference == closed.reference and row.time <= closed.time]
+    found = [
+        row
+        for row in case.organisation.types.get("pdl.breach.detected.v1", ())
+        if row.reference == closed.reference and row.time <= closed.time
+    ]
     text = ("afgesloten zonder dat betrokkenen zijn ingelicht", "closed without the people being told")
     until = min((row.time for row in rows), default=None)
-    case.find(promise, "breach-not-notified", (*found[:1], closed), closed.time, *text, until=until, severity="risk", client=closed.client)
+    case.find(
+        promise,
+        "breach-not-notified",
+        (*found[:1], closed),
+        closed.time,
+        *text,
+        until=until,
+        severity="risk",
+        client=closed.client,
+    )
 
 
 def after_erasure(promise: Statutory) -> Act:

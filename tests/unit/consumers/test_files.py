@@ -35,7 +35,7 @@ class Sheet:
         self.batches.append(len(inputs))
         return Receipt(len(inputs), 0, 0, (), {}, 0)
 
-    def repeated(self, stream: str, count: int) -> Receipt:
+    def repeated(self, _stream: str, count: int) -> Receipt:
         return Receipt(0, count, 0, (), {}, 0)
 
 

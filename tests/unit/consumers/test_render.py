@@ -10,7 +10,10 @@ import pytest
 
 from consumers.cli.render import harmless, one, rows
 
-ROWS = [{"rule": "KI-24", "count": 2, "about": ["a", "b"], "until": None}, {"rule": "=1+1", "count": -3, "about": [], "until": "2026"}]
+ROWS = [
+    {"rule": "KI-24", "count": 2, "about": ["a", "b"], "until": None},
+    {"rule": "=1+1", "count": -3, "about": [], "until": "2026"},
+]
 
 
 def test_json_prints_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,13 @@ def test_what_is_wrong_in_the_file_is_named_with_the_file(tmp_path: Path, text: 
 
 @pytest.mark.parametrize(
     ("variable", "text"),
-    [("PDL_COLOUR", "red"), ("PDL_BATCH_FACTS", "many"), ("PDL_BATCH_FACTS", "0"), ("PDL_ALONE", "perhaps"), ("PDL_ALONE", "false")],
+    [
+        ("PDL_COLOUR", "red"),
+        ("PDL_BATCH_FACTS", "many"),
+        ("PDL_BATCH_FACTS", "0"),
+        ("PDL_ALONE", "perhaps"),
+        ("PDL_ALONE", "false"),
+    ],
 )
 def test_what_is_wrong_in_the_environment_is_named(tmp_path: Path, variable: str, text: str) -> None:
     with pytest.raises(Unreadable) as refused:

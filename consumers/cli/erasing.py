@@ -1,0 +1,349 @@
+"""`pdl erase`, `pdl hold` and `pdl retention`: ending what is kept, and saying what must be."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from consumers.cli import DONE, NO
+from consumers.cli.options import MOMENT, data_option, format_option, from_input, opened
+from consumers.cli.people import known_organisation, resolve
+from consumers.cli.progress import bar, steps
+from consumers.cli.render import one, rows, table
+from ledger.domain.errors import Unreadable
+
+if TYPE_CHECKING:
+    from consumers.wiring import Wired
+    from ledger.erasure import Outcome
+
+OPERATOR = "pdl:operator"
+"""The source of facts that are entered at the command line."""
+_DUE_COLUMNS = (
+    "organisation",
+    "person",
+    "activity",
+    "dataset",
+    "client",
+    "state",
+    "due",
+    "systems",
+    "hold_statute",
+    "rule",
+    "words",
+)
+
+
+@click.command()
+@click.argument("scheme", metavar="SCHEME")
+@click.argument("value", metavar="VALUE")
+@click.option("--organisation", required=True, metavar="ORG", help="Whose data of the person.")
+@click.option("--dataset", metavar="DATASET", help="Only this dataset (`forms`, or `activity/forms`); else everything.")
+@click.option(
+    "--reason",
+    required=True,
+    metavar="REASON",
+    help="retention, request, withdrawal, instruction, unsolicited; or a text, which is sealed.",
+)
+@click.option(
+    "--now",
+    "at_once",
+    is_flag=True,
+    help="Do not wait for the end of an epoch. In this version keys always go at once.",
+)
+@click.option("--rehearse", is_flag=True, help="Say what would happen; touch nothing.")
+@data_option
+@format_option
+def erase(
+    scheme: str,
+    value: str,
+    organisation: str,
+    dataset: str | None,
+    reason: str,
+    at_once: bool,
+    rehearse: bool,
+    form: str,
+) -> int:
+    """Erase a person, or one dataset of a person, by destroying keys.
+
+    What is under a hold or a statutory minimum stays, and the answer says which statute. Destroying the ledger's
+    copy does not delete what systems hold: they are listed, and the dataset stays overdue until they report it.
+    Exit status 1 when the erasure is refused. VALUE `-` reads it from standard input.
+
+    \b
+    Example:
+      pdl erase email ada@example.org --organisation ORG --reason request --rehearse
+      pdl erase email ada@example.org --organisation ORG --reason request
+    """
+    del at_once
+    with opened(write=not rehearse) as wired:
+        wired.registers.catch_up()
+        _known_dataset(wired, organisation, dataset)
+        people, fences = resolve(wired, scheme, from_input(value), organisation)
+        everyone = sorted(wired.registers.linked(people.values())) if people else []
+        answer = _erased(wired, organisation, everyone, dataset, None if rehearse else reason)
+        if not rehearse:
+            wired.registers.catch_up()
+    if form == "table":
+        _draw(answer, already=bool(fences), rehearsed=rehearse)
+    else:
+        one(answer, form)
+    return NO if answer["state"] == "refused" else DONE
+
+
+def _known_dataset(wired: Wired, organisation: str, dataset: str | None) -> None:
+    known_organisation(wired, organisation)
+    places = sorted(
+        f"{activity.id}/{name}"
+        for activity in wired.packs[organisation].activities.values()
+        for name in activity.datasets
+    )
+    names = {*places, *(place.rpartition("/")[2] for place in places), "identity", "unlisted"}
+    if dataset is not None and dataset not in names and dataset.rpartition("/")[2] != "unlisted":
+        raise Unreadable(f"{organisation} has no such dataset; it has {', '.join(places)}.")
+
+
+def _erased(
+    wired: Wired, organisation: str, people: list[str], dataset: str | None, reason: str | None
+) -> dict[str, Any]:
+    """Erase (without a reason: rehearse) everyone who is this person, and say what became of each dataset."""
+    now = wired.clock()
+    systems, recipients = wired.registers.systems_of(people, now), wired.registers.recipients_of(people)
+    outcomes: list[Outcome] = []
+    for person in people:
+        standings = wired.standings(person)
+        if reason is None:
+            outcomes.append(wired.erasures.rehearse(person, standings, dataset))
+        else:
+            outcomes.append(wired.erasures.erase(organisation, person, standings, reason=reason, dataset=dataset))
+    cases = [outcome.case for outcome in outcomes if outcome.case is not None]
+    return {
+        "case": cases[0] if cases else None,
+        "state": _state([outcome.state for outcome in outcomes]),
+        "datasets": [_dataset(row._asdict()) for outcome in outcomes for row in outcome.datasets],
+        "systems": systems,
+        "recipients": [row["recipient"] for row in recipients],
+        "cases": cases,
+        "approval": wired.settings.approval,
+        "alone": wired.settings.alone,
+    }
+
+
+def _state(states: list[str]) -> str:
+    """One word for several people who are one: the worst that needs attention."""
+    telling = [state for state in states if state != "nothing-held"]
+    if not telling:
+        return "nothing-held"
+    if len(set(telling)) == 1:
+        return telling[0]
+    return "pending" if "pending" in telling else "partly"
+
+
+def _dataset(row: dict[str, Any]) -> dict[str, Any]:
+    activity, _, dataset = row["dataset"].rpartition("/")
+    return {
+        "activity": activity or None,
+        "dataset": dataset,
+        "client": row["client"] or None,
+        "outcome": row["outcome"],
+        "statute": row["statute"],
+        "until": row["until"],
+    }
+
+
+def _draw(answer: dict[str, Any], *, already: bool, rehearsed: bool) -> None:
+    words = {
+        "erased": "Would be erased"
+        if rehearsed
+        else "Erased: the keys are destroyed, nothing opens these values any more",
+        "partly": "In part: what is held stays",
+        "refused": "Refused: everything asked for is held",
+        "nothing-held": "Nothing is held" + (": erased before" if already else ""),
+        "pending": "Ordered, and use has stopped; not final while somebody reads the key database. Run any writing command to finish",
+    }
+    case = f" Case {answer['case']}." if answer["case"] else ""
+    click.echo(f"{words[answer['state']]}.{case}\n")
+    table(answer["datasets"], nothing="No dataset is known.")
+    if answer["systems"]:
+        click.echo(
+            f"\nThese systems still hold a copy, and must report that they deleted it: {', '.join(answer['systems'])}."
+        )
+    if answer["recipients"]:
+        click.echo(f"These recipients must be told (GDPR Art. 19): {', '.join(answer['recipients'])}.")
+    click.echo(f"\napproval = {answer['approval']}: nobody else had to agree. alone = true: the keys had no mirror.")
+
+
+@click.group()
+def hold() -> None:
+    """Place or release a duty to keep data.
+
+    \b
+    Example:
+      pdl hold place email ada@example.org --organisation ORG --statute awr-52 --reference audit-7
+      pdl hold release email ada@example.org --organisation ORG --reference audit-7
+    """
+
+
+@hold.command("place")
+@click.argument("scheme", required=False)
+@click.argument("value", required=False)
+@click.option("--organisation", required=True, metavar="ORG", help="Whose data.")
+@click.option("--statute", required=True, metavar="STATUTE", help="Which law or claim asks to keep them.")
+@click.option("--reference", required=True, metavar="TEXT", help="What the hold is known by; never a name.")
+@click.option(
+    "--dataset", "datasets", multiple=True, metavar="DATASET", help="Only these datasets; may be given several times."
+)
+@click.option("--activity", metavar="ACTIVITY", help="Only in this activity.")
+@click.option("--until", metavar="DATE", help="Last day of the hold, if it is known.")
+@data_option
+@format_option
+def place_hold(
+    scheme: str | None,
+    value: str | None,
+    organisation: str,
+    statute: str,
+    reference: str,
+    datasets: tuple[str, ...],
+    activity: str | None,
+    until: str | None,
+    form: str,
+) -> None:
+    """Keep a person's data (or, without a person, everyone's in the datasets) from being erased.
+
+    \b
+    Example:
+      pdl hold place customer-number 1001 --organisation ORG --statute awr-52 --reference audit-7 --dataset tax
+    """
+    more = {"activity": activity, "datasets": list(datasets) or None, "statute": statute, "until": until}
+    with opened(write=True) as wired:
+        fact = _reported(wired, "pdl.hold.placed.v1", organisation, scheme, value, reference=reference, **more)
+    rows([{**fact, "reference": reference, "statute": statute, "datasets": list(datasets), "until": until}], form)
+
+
+@hold.command("release")
+@click.argument("scheme", required=False)
+@click.argument("value", required=False)
+@click.option("--organisation", required=True, metavar="ORG", help="Whose data.")
+@click.option("--reference", required=True, metavar="TEXT", help="What the hold was placed under.")
+@data_option
+@format_option
+def release_hold(scheme: str | None, value: str | None, organisation: str, reference: str, form: str) -> None:
+    """End a hold; what is past its term is due at once.
+
+    \b
+    Example:
+      pdl hold release customer-number 1001 --organisation ORG --reference audit-7
+    """
+    with opened(write=True) as wired:
+        fact = _reported(wired, "pdl.hold.released.v1", organisation, scheme, value, reference=reference)
+    rows([{**fact, "reference": reference}], form)
+
+
+def _reported(
+    wired: Wired, wire: str, organisation: str, scheme: str | None, value: str | None, **data: Any
+) -> dict[str, Any]:
+    """Record a fact that an operator enters, as any other source would report it."""
+    from ledger.service import Input  # noqa: PLC0415 -- with the ledger, not before
+
+    known_organisation(wired, organisation)
+    if (scheme is None) != (value is None):
+        raise click.UsageError("a person is named by SCHEME and VALUE together")
+    if scheme is not None:
+        data["subject"] = {"scheme": scheme, "value": from_input(value or "")}
+    event = {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": OPERATOR,
+        "type": wire,
+        "time": wired.clock(),
+        "data": {"organisation": organisation, **{name: part for name, part in data.items() if part is not None}},
+    }
+    receipt = wired.ledger.record([Input(0, msgspec.json.encode(event))], f"operator:{event['id']}", 0)
+    if receipt.problems:
+        raise Unreadable(f"this cannot be recorded: {receipt.problems[0].detail}")
+    wired.registers.catch_up()
+    return {"event": event["id"], "type": wire, "organisation": organisation, "outcome": "recorded"}
+
+
+@click.group()
+def retention() -> None:
+    """List what is due, or erase it.
+
+    \b
+    Example:
+      pdl retention due
+      pdl retention sweep
+    """
+
+
+@retention.command("due")
+@click.option("--now", type=MOMENT, metavar="TIME", help="As if it were this time.  [default: the present]")
+@click.option("--organisation", metavar="ORG", help="Only this organisation.")
+@data_option
+@format_option
+def due_(now: datetime | None, organisation: str | None, form: str) -> None:
+    """List what is past its term: by which sentence, what holds it, which systems still have it.
+
+    \b
+    Example:
+      pdl retention due --now 2027-01-01
+    """
+    with opened(write=False) as wired:
+        if organisation is not None:
+            known_organisation(wired, organisation)
+        with bar("registers follow") as shown:
+            wired.registers.catch_up(steps(shown))
+        moment = now or wired.clock()
+        found = [
+            row
+            for row in wired.registers.rows("retention", now=moment, organisation=organisation)
+            if row["due"] is not None and datetime.fromisoformat(row["due"]) <= moment
+        ]
+    rows(found, form, nothing="Nothing is past its term.", columns=_DUE_COLUMNS)
+
+
+@retention.command()
+@click.option(
+    "--now",
+    type=MOMENT,
+    metavar="TIME",
+    help="As if it were this time; a later one erases before the term ends.  [default: the present]",
+)
+@click.option("--organisation", metavar="ORG", help="Only this organisation.")
+@click.option("--confirm", is_flag=True, help="Go on although it reaches more people than sweep_share allows.")
+@data_option
+@format_option
+def sweep(now: datetime | None, organisation: str | None, confirm: bool, form: str) -> None:
+    """Erase what is past its term and not held, and record that this was done.
+
+    Only the ledger's own copy goes: a dataset stays overdue until every system that holds it reports its deletion.
+
+    \b
+    Example:
+      pdl retention sweep
+    """
+    with opened(write=True) as wired, bar("sweeping") as shown:
+        if organisation is not None:
+            known_organisation(wired, organisation)
+        wired.registers.catch_up(steps(shown))
+        due, organisations = wired.due(now or wired.clock(), organisation)
+        if not confirm:
+            wired.sweeps.brake(due, wired.settings.sweep_share)
+        shown.total(len(due))
+        swept = wired.sweeps.run(due, organisations, wired.standings)
+        wired.registers.catch_up()
+    found = [
+        {
+            "organisation": row.due.organisation,
+            "person": row.due.person,
+            **_dataset({**row.due.standing._asdict(), "outcome": row.outcome}),
+            "due": row.due.due,
+            "rule": row.due.rule,
+            "case": row.case,
+        }
+        for row in swept
+    ]
+    rows(found, form, nothing="Nothing is past its term; that was recorded.")

@@ -1,0 +1,279 @@
+"""`pdl judge`: events from files or standard input against published statements, in memory: no database, no keys."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import click
+import orjson
+
+from consumers.cli.options import MOMENT
+from ledger.domain.envelope import BODY_BYTES_MAX, Unrecordable, canonical, decode
+from ledger.domain.errors import PolicyInvalid, Unreadable
+from ledger.domain.facts import Fact, fact_of
+from ledger.policy.findings import Finding, at, order, row
+from ledger.policy.judge import judge as judged
+from ledger.policy.packs import builtin_packs, load_pack
+
+if TYPE_CHECKING:
+    from ledger.policy.model import Pack
+
+STDIN: Final = "-"
+_CHUNK_BYTES: Final = 1 << 20
+_BOM: Final = b"\xef\xbb\xbf"
+_ID_SHOWN_MAX: Final = 60
+
+
+class _Reading:
+    """What was read so far: facts by (source, id), and what cannot be judged."""
+
+    def __init__(self, packs: dict[str, Pack], now: datetime, *, others_known: bool) -> None:
+        self._packs = packs
+        self._now = now
+        self._others_known = others_known
+        self._content: dict[tuple[str, str], bytes] = {}
+        self._facts: dict[tuple[str, str], Fact] = {}
+        self._conflicting: set[tuple[str, str]] = set()
+        self.skipped: Counter[str] = Counter()
+        self.refused = 0
+
+    def line(self, body: bytes) -> None:
+        """Take one line: a fact, a repeat, or a reason on standard error."""
+        envelope = decode(body)
+        if isinstance(envelope, Unrecordable):
+            self._refuse(envelope.source, envelope.id, envelope.reason)
+            return
+        key = (envelope.source, envelope.id)
+        content = hashlib.blake2b(canonical(envelope), digest_size=16).digest()
+        before = self._content.setdefault(key, content)
+        if before is not content:
+            self._repeated(key, same=before == content)
+            return
+        organisation = envelope.data.organisation
+        if organisation not in self._packs:
+            if self._others_known:
+                self.skipped[organisation] += 1
+            else:
+                self._refuse(*key, "unknown-organisation")
+        elif envelope.time <= self._now:
+            self._facts[key] = fact_of(envelope)
+
+    def facts(self) -> list[Fact]:
+        """The facts to judge: of the packs at hand, up to now, none of them in conflict."""
+        return [fact for key, fact in self._facts.items() if key not in self._conflicting]
+
+    def _repeated(self, key: tuple[str, str], *, same: bool) -> None:
+        if same:
+            return
+        if key not in self._conflicting:
+            self._conflicting.add(key)
+            self._refuse(*key, "conflicting-duplicate")
+        self._refuse(*key, "conflicting-duplicate")
+
+    def _refuse(self, source: str | None, id_: str | None, reason: str) -> None:
+        self.refused += 1
+        click.echo(orjson.dumps({"source": source, "id": id_, "reason": reason}).decode(), err=True)
+
+
+@click.command()
+@click.option(
+    "--pack",
+    "chosen",
+    multiple=True,
+    metavar="ID|FILE",
+    help="Statement to judge by; may be repeated. Default: all built-in ones.",
+)
+@click.option(
+    "--now",
+    type=MOMENT,
+    metavar="TIME",
+    help="Judge as of this moment; later events are left out. Default: the present.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "table"]),
+    default="table",
+    show_default=True,
+    help="JSON prints one finding a line.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["violation", "risk"]),
+    help="Exit with status 1 when there is such a finding, or a worse one.",
+)
+@click.argument("events", nargs=-1, metavar="[EVENTS]...")
+@click.pass_context
+def judge(
+    ctx: click.Context,
+    chosen: tuple[str, ...],
+    now: datetime | None,
+    form: str,
+    fail_on: str | None,
+    events: tuple[str, ...],
+) -> None:
+    """Judge a file of events against published statements, in memory.
+
+    EVENTS are files with one JSON event a line; none, or -, is standard input. What cannot be recorded is
+    told on standard error with its reason.
+
+    Example: pdl judge --pack my.toml --now 2026-03-01 my.jsonl
+    """
+    packs, moment = _packs(chosen), _moment(now)
+    reading = _Reading(packs, moment, others_known=bool(chosen))
+    for name in events or (STDIN,):
+        for body in _bodies(name):
+            reading.line(body)
+    found = _findings(packs, reading.facts(), moment)
+    if reading.skipped:
+        told = sum(reading.skipped.values())
+        click.echo(f"pdl judge: skipped {told} event(s) of {len(reading.skipped)} other organisation(s).", err=True)
+    _print(found, form)
+    if fail_on is not None and any(finding.severity in _AT_LEAST[fail_on] for finding in found):
+        ctx.exit(1)
+
+
+_AT_LEAST: Final = {"violation": {"violation"}, "risk": {"violation", "risk"}}
+
+
+def _moment(now: datetime | None) -> datetime:
+    if now is not None:
+        return now
+    from consumers.wiring import now as clock  # noqa: PLC0415  the clock of the house lives there
+
+    return clock()
+
+
+def _packs(chosen: Sequence[str]) -> dict[str, Pack]:
+    """The packs to judge by; raises PolicyInvalid or Unreadable with what to do."""
+    if not chosen:
+        return dict(builtin_packs())
+    packs: dict[str, Pack] = {}
+    for name in chosen:
+        if not name.endswith(".toml") and "/" not in name and Path(name).is_file():
+            pack = load_pack(Path(name))
+        else:
+            pack = load_pack(name)
+        if pack.organisation in packs:
+            raise PolicyInvalid(f"two packs are of the organisation {pack.organisation!r}; give one.")
+        packs[pack.organisation] = pack
+    return packs
+
+
+def _findings(packs: dict[str, Pack], facts: Sequence[Fact], now: datetime) -> list[Finding]:
+    found: list[Finding] = []
+    for pack in packs.values():
+        found += at(judged(pack, facts), now)
+    return sorted(found, key=order)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------------
+
+
+def _bodies(name: str) -> Iterator[bytes]:
+    """The lines of a file that are not blank; of a line over the limit only its beginning."""
+    with _opened(name) as file:
+        first = True
+        try:
+            while line := file.readline(BODY_BYTES_MAX + 2):
+                body = line
+                while not line.endswith(b"\n") and (line := file.readline(_CHUNK_BYTES)):
+                    continue
+                body = body.removeprefix(_BOM) if first else body
+                first = False
+                body = body.rstrip(b"\r\n")
+                if body.strip():
+                    yield body
+        except OSError as exc:
+            raise Unreadable(f"{name}: reading failed ({exc.strerror}).") from exc
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
+    if name == STDIN:
+        yield sys.stdin.buffer
+        return
+    try:
+        file = Path(name).open("rb")  # noqa: SIM115  closed below, where errors of reading are not errors of opening
+    except IsADirectoryError as exc:
+        raise Unreadable(
+            f"{name} is a directory; name the files in it, for example {name.rstrip('/')}/*.jsonl."
+        ) from exc
+    except FileNotFoundError as exc:
+        raise Unreadable(f"{name} is not there; check the name.") from exc
+    except PermissionError as exc:
+        raise Unreadable(f"{name} may not be read by this account; change its rights or use another account.") from exc
+    except (OSError, ValueError) as exc:
+        raise Unreadable("a file cannot be opened; check its name.") from exc
+    with file:
+        yield file
+
+
+# --- printing ---------------------------------------------------------------------------------------------------------------
+
+
+def _print(found: Sequence[Finding], form: str) -> None:
+    if form == "json":
+        out = sys.stdout.buffer
+        for finding in found:
+            out.write(orjson.dumps(row(finding)) + b"\n")
+        out.flush()
+        return
+    if not found:
+        click.echo("No findings.")
+        return
+    _table(found)
+
+
+def _table(found: Sequence[Finding]) -> None:
+    """What a privacy officer reads: how bad, which rule, since when, what, and the words of the statement."""
+    from rich.console import Console  # noqa: PLC0415  rich is loaded only where a table is printed
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(show_lines=True, expand=True)
+    for name in ("severity", "rule", "since"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("finding, in the words of the statement", ratio=1)
+    for finding in found:
+        shown = row(finding)
+        rules = (
+            finding.rule
+            + (f"\nalso {', '.join(finding.also)}" if finding.also else "")
+            + (f"\nArt. {finding.law}" if finding.law else "")
+        )
+        since = _minute(shown["since"]) + (f"\nmade good\n{_minute(shown['until'])}" if shown["until"] else "")
+        what = Text(_harmless(finding.message.nl)).append(f"\n{_events(finding.about)}", style="dim")
+        table.add_row(Text(finding.severity, style=_STYLES[finding.severity]), Text(rules), Text(since), what)
+    Console().print(table)
+    counts = Counter[str](finding.severity for finding in found)
+    click.echo(
+        ", ".join(f"{counts[name]} {name}{'s' if counts[name] != 1 else ''}" for name in _STYLES if counts[name])
+    )
+
+
+_STYLES: Final[dict[str, str]] = {"violation": "bold red", "risk": "yellow", "note": "dim"}
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")
+
+
+def _events(about: Iterable[str]) -> str:
+    ids = [_harmless(id_ if len(id_) <= _ID_SHOWN_MAX else f"{id_[:_ID_SHOWN_MAX]}…") for id_ in about]
+    return ", ".join([*ids[:3], *([f"and {len(ids) - 3} more"] if len(ids) > 3 else [])])  # noqa: PLR2004  three are enough to look up
+
+
+def _harmless(text: str) -> str:
+    return "".join(ch if ch.isprintable() or ch == "\n" else "\ufffd" for ch in text)
+
+
+if __name__ == "__main__":
+    judge()

@@ -1,0 +1,111 @@
+"""One person at the command line: who they are, what is kept, what the log says, and their values if they are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from consumers.cli.render import table
+from ledger.domain.errors import Unreadable
+
+if TYPE_CHECKING:
+    from consumers.wiring import Wired
+
+_TRAIL_COLUMNS: Final = (
+    "time",
+    "type",
+    "organisation",
+    "activity",
+    "client",
+    "categories",
+    "purpose",
+    "recipient",
+    "system",
+    "values",
+)
+_DATASET_COLUMNS: Final = (
+    "organisation",
+    "activity",
+    "dataset",
+    "client",
+    "state",
+    "due",
+    "hold_statute",
+    "systems",
+    "rule",
+    "words",
+)
+
+
+def known_organisation(wired: Wired, organisation: str) -> None:
+    """Refuse an organisation that no policy pack is for."""
+    if organisation not in wired.packs:
+        raise Unreadable(f"no policy pack is for that organisation; known are {', '.join(wired.packs)}.")
+
+
+def resolve(wired: Wired, scheme: str, value: str, organisation: str | None) -> tuple[dict[str, str], dict[str, int]]:
+    """Who an identifier is: pseudonyms by organisation; and the generation of erasure where it was erased."""
+    from ledger.keys import Fence, Identifier  # noqa: PLC0415 -- with the ledger, not before
+
+    if organisation is not None:
+        known_organisation(wired, organisation)
+    organisations = [organisation] if organisation is not None else list(wired.packs)
+    found = wired.keys.resolve([Identifier(name, scheme, value) for name in organisations])
+    people = {who.organisation: person for who, person in found.items() if isinstance(person, str)}
+    fences = {who.organisation: person.generation for who, person in found.items() if isinstance(person, Fence)}
+    return people, fences
+
+
+def dossier(wired: Wired, scheme: str, value: str, organisation: str | None) -> dict[str, Any]:
+    """What `pdl subject` says: everyone linked with the person, each dataset, the trail; `erased` where all is gone."""
+    people, fences = resolve(wired, scheme, value, organisation)
+    everyone = sorted(wired.registers.linked(people.values())) if people else []
+    found = wired.registers.dossier(everyone, wired.clock())
+    return {
+        "people": everyone,
+        "datasets": found.datasets,
+        "trail": found.trail,
+        "erased": [{"organisation": name, "generation": generation} for name, generation in sorted(fences.items())],
+    }
+
+
+def revealed(wired: Wired, found: dict[str, Any], reason: str) -> list[dict[str, Any]]:
+    """The trail with its values opened: a value, or what became of it. The access is in the log before."""
+    from ledger.keys import Erased  # noqa: PLC0415 -- with the ledger, not before
+
+    trail: list[dict[str, Any]] = found["trail"]
+    records = wired.log.at([row["position"] for row in trail])
+    organisations = sorted({row["organisation"] for row in trail})
+    contents = wired.accesses.reveal(organisations, found["people"], reason, records)
+    return [
+        row
+        | {
+            "values": {
+                name: "(erased)" if isinstance(part, Erased) else part
+                for name, part in contents[row["position"]].items()
+            }
+        }
+        for row in trail
+    ]
+
+
+def draw_dossier(found: dict[str, Any]) -> None:
+    """The dossier for a person to read."""
+    for gone in found["erased"]:
+        click.echo(
+            f"{gone['organisation']}: this person was erased; no key, no identifier and no trail leads to them any more."
+        )
+    if not found["people"]:
+        if not found["erased"]:
+            click.echo("Nobody is known by that identifier.")
+        return
+    click.echo(f"Known as {_several(found['people'])}.\n")
+    table(found["datasets"], title="What is held", nothing="Nothing is held.", columns=_DATASET_COLUMNS)
+    click.echo()
+    table(found["trail"], title="What happened", nothing="No trail.", columns=_TRAIL_COLUMNS)
+
+
+def _several(people: Iterable[str]) -> str:
+    return ", ".join(people)
