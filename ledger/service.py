@@ -339,13 +339,15 @@ class Ledger:
         return rows, len(refused) - len(rows)
 
     def _names(self, fresh: Sequence[_Event]) -> list[NameRow]:
-        """Seal the names of clients, recipients and systems that no pack lists, where no person is concerned."""
+        """Seal the names of clients, recipients and systems that no pack lists, where no person is concerned.
+
+        A statute is never about a person: who is refused an erasure must be told which one it was.
+        """
         rows: dict[tuple[str, str], NameRow] = {}
         for event in fresh:
             data = event.envelope.data
-            if getattr(data, "subject", None) is not None:
-                continue
-            for token, text in _unlisted(event.envelope, self._desk(data.organisation)):
+            of_person = getattr(data, "subject", None) is not None
+            for token, text in _unlisted(event.envelope, self._desk(data.organisation), statutes_only=of_person):
                 if (data.organisation, token) not in rows:
                     rows[data.organisation, token] = self._name(data.organisation, token, text)
         return list(rows.values())
@@ -357,6 +359,17 @@ class Ledger:
             raise TypeError("an organisation's own key cannot be destroyed")
         nonce = bytes.fromhex(Chance(12).take(12))
         return NameRow(organisation, token, key.id, nonce, key.aead.encrypt(nonce, text.encode(), name_aad(organisation, token)))
+
+    def names(self) -> dict[tuple[str, str], str]:
+        """The text behind (organisation, token), of ids that no pack lists and that concern no person."""
+        rows = self.log.names()
+        keys = self.keys.open({row.key for row in rows})
+        found = {}
+        for row in rows:
+            key = keys[row.key]
+            if isinstance(key, Key):
+                found[row.organisation, row.token] = key.aead.decrypt(row.nonce, row.sealed, name_aad(row.organisation, row.token)).decode()
+        return found
 
     @staticmethod
     def _implausible(fresh: Sequence[_Event], recorded: datetime) -> Counter[str]:
@@ -421,10 +434,12 @@ def _content(draft: Draft, keys: Mapping[Scope, Key | Erased]) -> bytes:
     return key.mac(draft.content) if isinstance(key, Key) else b""
 
 
-def _unlisted(envelope: Envelope, desk: SealingDesk) -> Iterable[tuple[str, str]]:
+def _unlisted(envelope: Envelope, desk: SealingDesk, *, statutes_only: bool) -> Iterable[tuple[str, str]]:
     for step in shown(type(envelope.data)):
+        if step.how != "space" or (statutes_only and step.space != "statute"):
+            continue
         value = getattr(envelope.data, step.field)
-        if step.how != "space" or not value:
+        if not value:
             continue
         for text in value if isinstance(value, tuple) else (value,):
             token = desk.ids.space(step.space)[text]

@@ -103,19 +103,20 @@ class Bench:
         """Judge everyone who may be one of these; says who that was."""
         groups = sorted({tuple(sorted(group)) for group in self._context.companions(self._db, set(people)).values()})
         everyone = {person for group in groups for person in group}
-        facts = self._facts(everyone)
+        facts, retractions = self._facts(everyone)
         results: list[Judged] = []
         for group in groups:
-            results += self._group(frozenset(group), [fact for person in group for fact in facts.get(person, ())])
+            results += self._group(
+                frozenset(group), [*retractions, *(fact for person in group for fact in facts.get(person, ()))]
+            )
         return everyone, results
 
     def linked(self, people: Iterable[str]) -> frozenset[str]:
         """Everyone who is the same person as one of these, by the facts themselves; themselves included."""
         wanted = set(people)
         groups = self._context.companions(self._db, {key_of(person) for person in wanted})
-        facts = [
-            fact for own in self._facts({key for group in groups.values() for key in group}).values() for fact in own
-        ]
+        by_person, facts = self._facts({key for group in groups.values() for key in group})
+        facts += [fact for own in by_person.values() for fact in own]
         found = set(wanted)
         for theirs in people_of(without_retracted(facts)).values():
             together = {fact.person for fact in theirs if fact.person is not None}
@@ -165,12 +166,16 @@ class Bench:
             self._organisations[organisation] = (Organisation(own, first), own)
         return self._organisations[organisation]
 
-    def _facts(self, people: set[bytes]) -> dict[bytes, list[Fact]]:
+    def _facts(self, people: set[bytes]) -> tuple[dict[bytes, list[Fact]], list[Fact]]:
+        """The facts of each of these people, and what others said to retract some of them."""
         found: dict[bytes, list[Fact]] = defaultdict(list)
+        retractions = []
         for fact in self._read(self._trail.positions(self._db, people)):
-            if fact.person is not None:
-                found[key_of(fact.person)].append(fact)
-        return found
+            if fact.person is not None and (key := key_of(fact.person)) in people:
+                found[key].append(fact)
+            else:
+                retractions.append(fact)
+        return found, retractions
 
     def _read(self, positions: Sequence[int]) -> list[Fact]:
         """The facts at these positions and what retracts them; those after `until` do not count yet."""

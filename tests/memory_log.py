@@ -54,7 +54,9 @@ class MemoryLog:
             if any(source == envelope.source for source, _ in self._places.get(envelope.id, ())):
                 continue
             dataset = f"{envelope.data.activity}/test"
-            header = Header(**self._builder.fields(envelope), recorded=recorded, salt="00", sections=(Section(dataset, "00", "00"),))
+            header = Header(
+                **self._builder.fields(envelope), recorded=recorded, salt="00", sections=(Section(dataset, "00", "00"),)
+            )
             clear = msgspec.json.encode(header)
             state = MAGIC + len(clear).to_bytes(4, "big") + clear
             self._append("test", envelope.WIRE, state)

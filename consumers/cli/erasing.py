@@ -11,9 +11,10 @@ import msgspec
 
 from consumers.cli import DONE, NO
 from consumers.cli.options import MOMENT, data_option, format_option, from_input, opened
-from consumers.cli.people import known_organisation, resolve
+from consumers.cli.people import known_organisation, named, resolve
 from consumers.cli.progress import bar, steps
 from consumers.cli.render import one, rows, table
+from ledger.domain.calendar import local
 from ledger.domain.errors import Unreadable
 
 if TYPE_CHECKING:
@@ -112,6 +113,11 @@ def _erased(
     """Erase (without a reason: rehearse) everyone who is this person, and say what became of each dataset."""
     now = wired.clock()
     systems, recipients = wired.registers.systems_of(people, now), wired.registers.recipients_of(people)
+    names = wired.ledger.names()
+
+    def name(token: str | None) -> str | None:
+        return None if token is None else names.get((organisation, token), token)
+
     outcomes: list[Outcome] = []
     for person in people:
         standings = wired.standings(person)
@@ -123,9 +129,11 @@ def _erased(
     return {
         "case": cases[0] if cases else None,
         "state": _state([outcome.state for outcome in outcomes]),
-        "datasets": [_dataset(row._asdict()) for outcome in outcomes for row in outcome.datasets],
-        "systems": systems,
-        "recipients": [row["recipient"] for row in recipients],
+        "datasets": list(
+            named(wired, [_dataset(row._asdict()) for outcome in outcomes for row in outcome.datasets], organisation)
+        ),
+        "systems": [name(system) for system in systems],
+        "recipients": [name(row["recipient"]) for row in recipients],
         "cases": cases,
         "approval": wired.settings.approval,
         "alone": wired.settings.alone,
@@ -302,6 +310,7 @@ def due_(now: datetime | None, organisation: str | None, form: str) -> None:
             for row in wired.registers.rows("retention", now=moment, organisation=organisation)
             if row["due"] is not None and datetime.fromisoformat(row["due"]) <= moment
         ]
+        found = list(named(wired, found))
     rows(found, form, nothing="Nothing is past its term.", columns=_DUE_COLUMNS)
 
 
@@ -340,7 +349,7 @@ def sweep(now: datetime | None, organisation: str | None, confirm: bool, form: s
             "organisation": row.due.organisation,
             "person": row.due.person,
             **_dataset({**row.due.standing._asdict(), "outcome": row.outcome}),
-            "due": row.due.due,
+            "due": local(row.due.due).isoformat(),
             "rule": row.due.rule,
             "case": row.case,
         }

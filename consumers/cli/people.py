@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -39,6 +39,24 @@ _DATASET_COLUMNS: Final = (
 )
 
 
+def named(
+    wired: Wired, found: Iterable[Mapping[str, Any]], organisation: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows with the names of clients, recipients, systems and statutes in the place of their tokens, where they are known."""
+    names = wired.ledger.names()
+
+    def name(part: Any, whose: str) -> Any:
+        if isinstance(part, str):
+            return names.get((whose, part), part)
+        if isinstance(part, list | tuple):
+            return [name(item, whose) for item in part]
+        return part
+
+    for row in found:
+        whose = row.get("organisation") or organisation or ""
+        yield {column: name(part, whose) for column, part in row.items()}
+
+
 def known_organisation(wired: Wired, organisation: str) -> None:
     """Refuse an organisation that no policy pack is for."""
     if organisation not in wired.packs:
@@ -65,8 +83,8 @@ def dossier(wired: Wired, scheme: str, value: str, organisation: str | None) -> 
     found = wired.registers.dossier(everyone, wired.clock())
     return {
         "people": everyone,
-        "datasets": found.datasets,
-        "trail": found.trail,
+        "datasets": list(named(wired, found.datasets)),
+        "trail": list(named(wired, found.trail)),
         "erased": [{"organisation": name, "generation": generation} for name, generation in sorted(fences.items())],
     }
 

@@ -22,6 +22,7 @@ _COLUMN_WIDTH: Final = 11
 _WIDTH_WITHOUT_TERMINAL: Final = 140
 _CELL_MAX: Final = 240
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?([+-]\d\d:\d\d|Z)")
+_PSEUDONYM: Final = re.compile(r"[0-9a-f]{32}")
 _to_json: Final = msgspec.json.Encoder(order=None).encode
 
 
@@ -67,6 +68,8 @@ def plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping) and value.keys() == {"nl", "en"}:
+        return str(value["en"])
     if isinstance(value, list | tuple) and all(isinstance(item, str | int) for item in value):
         return ", ".join(map(str, value))
     if isinstance(value, int | float):
@@ -103,6 +106,8 @@ def table(
 
 def _cell(value: Any) -> str:
     text = plain(value)
+    if _PSEUDONYM.fullmatch(text):
+        return f"{text[:12]}…"
     if _MOMENT.fullmatch(text):
         return local(datetime.fromisoformat(text)).strftime("%Y-%m-%d %H:%M")
     text = "".join(ch if ch.isprintable() else " " for ch in text)

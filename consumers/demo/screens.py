@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+
 import click
 
 from ledger.domain.calendar import local
@@ -99,7 +100,9 @@ class Screen:
             drawn.add_column(name, justify="right" if name in right else "left", overflow="fold", max_width=width, no_wrap=name in right)
         for row in rows:
             drawn.add_row(*row)
-        self._console.print(drawn)
+        with self._console.capture() as captured:
+            self._console.print(drawn)
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _table() -> Table:
@@ -146,16 +149,23 @@ def findings(screen: Screen, packs: Packs, found: Sequence[Row]) -> None:
     for group in _telling(found):
         row = group[0]
         name = packs[row["organisation"]].name
-        rows.append((f"{row['rule']}\n{name}", f"“{row['words']}”" if row["words"] else f"GDPR Art. {row['law']}", f"{_what(row)}\n{_how_often(group)}"))
+        rows.append((f"{row['rule']}\n{name}", _words(row), f"{_what(row)}\n{_how_often(group)}"))
         rows.append(("", "", ""))
     screen.table(("rule", "the statement says", "what happened"), rows[:-1], widths={"rule": 24, "the statement says": 33, "what happened": 35})
+
+
+def _words(row: Row) -> str:
+    """The words of the statement, quoted; what the law says where no statement does."""
+    if str(row["rule"]).startswith("GDPR-"):
+        return f"(the law:) {row['words'] or ''}"
+    return f"“{row['words']}”"
 
 
 def _telling(found: Sequence[Row]) -> list[list[Row]]:
     """Groups of findings of one rule and kind: at most two an organisation, no kind twice, the most telling first."""
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in found:
-        if row["code"] in _TELLING and row["rule"] in {row["rule"]}:
+        if row["code"] in _TELLING:
             groups[row["code"], row["rule"]].append(row)
     chosen: list[list[Row]] = []
     taken: Counter[str] = Counter()
@@ -258,6 +268,3 @@ def erasure(screen: Screen, packs: Packs, organisation: str, rows: Iterable[Mapp
     screen.table(("dataset", "outcome", "that is"), shown, widths={"that is": 56})
 
 
-def nothing_to_show() -> None:
-    """End where a demo stands already."""
-    click.echo("Nothing was changed.", err=True)

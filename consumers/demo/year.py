@@ -20,15 +20,15 @@ from consumers.demo.people import PeopleFile, Person
 from consumers.demo.script import NEVER, START, Line, Script, Service, Story, gone_wrong, people_file, scripts
 from consumers.demo.times import DAY, Wait, at_hour, day_of, later, local_day, midnight, on_day_of_month, text_of, wait
 
-PEOPLE: Final = 2_500
+PEOPLE: Final = 5_000
 SEED: Final = 20_260_101
 _LOOK_BACK: Final = 10 * 366 * DAY
 _LATE_MAX: Final = 9 * DAY
-_BROKEN_ONE_IN: Final = 700
+_BROKEN_ONE_IN: Final = 1_200
 _LARGE_AT_MOST: Final = 2
-_REPEATED_ONE_IN: Final = 350
-_CONFLICTING_ONE_IN: Final = 6_000
-_LOST_ONE_IN: Final = 4_000
+_REPEATED_ONE_IN: Final = 500
+_CONFLICTING_ONE_IN: Final = 12_000
+_LOST_ONE_IN: Final = 8_000
 _REPORTS_AFTER: Final = 2 * DAY
 _USED: Final = '"type":"pdl.data.used.v1"'
 

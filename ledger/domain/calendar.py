@@ -159,6 +159,12 @@ def late_from(moment: datetime, term: Duration) -> datetime:
     return after(last_day(day_of(moment), term))
 
 
+def last_moment(text: str | None) -> datetime | None:
+    """The last moment of a day, or the moment itself: what a term counts from that starts when something ends."""
+    moment = moment_of(text, ends=True)
+    return moment - timedelta(microseconds=1) if moment is not None and text is not None and len(text) == 10 else moment  # noqa: PLR2004  YYYY-MM-DD
+
+
 @lru_cache(maxsize=4096)
 def moment_of(text: str | None, *, ends: bool = False) -> datetime | None:
     """Read an RFC 3339 time or a date; a date means its first moment, or with `ends` the first moment after it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from ledger.domain.errors import LedgerError, ProofRefused
 from ledger.evidence.note import VerifierKey, open_note, parse_checkpoint
@@ -30,6 +30,7 @@ class Positioned(Protocol):
         ...
 
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Positioned)
 R_co = TypeVar("R_co", bound=Positioned, covariant=True)
 
@@ -91,7 +92,7 @@ def verify(
     finding = _Finding()
     size = _declared_size(log, finding)
     tree = _Rebuilt(log, finding)
-    heads = _heads(log.checkpoints(), keys, finding)
+    heads = _heads(log, keys, finding)
     for hashes in _hashes(log, leaf_of, size, finding):
         tree.grow(hashes, heads)
         if progress is not None:
@@ -124,20 +125,28 @@ class _Head(NamedTuple):
 
 def _declared_size(log: VerifiableLog[R], finding: _Finding) -> int:
     """How many leaves there are; the records and the tree must agree, but for what is appended meanwhile."""
-    size = log.tree_size()
-    last = log.size()
-    if not size <= last <= log.tree_size():
+    size, last = _asked(log.tree_size, 0, finding), log.size()
+    if not size <= last <= _asked(log.tree_size, 0, finding):
         finding.add(min(size, last), f"the log has records up to position {last}, its tree has {size} leaves")
     return size
 
 
-def _heads(stored: Sequence[tuple[int, str]], keys: Collection[VerifierKey], finding: _Finding) -> list[_Head]:
+def _asked(question: Callable[[], T], otherwise: T, finding: _Finding) -> T:
+    """An answer of the log about its own evidence; where what it stores is not even of the right kind, a finding."""
+    try:
+        return question()
+    except (LedgerError, TypeError, ValueError) as error:
+        finding.add(None, f"a part of the stored evidence cannot be read ({type(error).__name__})")
+        return otherwise
+
+
+def _heads(log: VerifiableLog[R], keys: Collection[VerifierKey], finding: _Finding) -> list[_Head]:
     """The signed heads, largest first; one that does not hold is a finding."""
     heads = []
-    for size, note in stored:
+    for size, note in _asked(log.checkpoints, (), finding):
         try:
             head = parse_checkpoint(open_note(note, keys)[0] if keys else note[: note.rfind("\n\n") + 1])
-        except ProofRefused as error:
+        except (ProofRefused, TypeError) as error:
             finding.add(None, f"the signed head of size {size} does not hold: {error}")
             continue
         if head.size != size or (keys and head.origin not in {key.name for key in keys}):
@@ -162,30 +171,35 @@ def _hashes(
 def _pages(log: VerifiableLog[R], size: int, finding: _Finding) -> Iterator[Sequence[R]]:
     after = 0
     while after < size:
+        limit = min(PAGE, size - after)
         try:
-            page = log.read(after, min(PAGE, size - after))
+            page = log.read(after, limit)
         except LedgerError:
-            page = _up_to_the_unreadable(log, after, finding)
-            if page:
-                yield page
-            return
+            page, end = _one_by_one(log, after, limit, finding)
+        else:
+            end = page[-1].position if page else size
         page = [record for record in page if record.position <= size]
-        if not page:
-            return
-        yield page
-        after = page[-1].position
+        if page:
+            yield page
+        after = end
 
 
-def _up_to_the_unreadable(log: VerifiableLog[R], after: int, finding: _Finding) -> list[R]:
-    """Read one by one until the store cannot; what lies behind is not verified."""
+def _one_by_one(log: VerifiableLog[R], after: int, limit: int, finding: _Finding) -> tuple[list[R], int]:
+    """A page in which the store cannot read every record: those that it can, and where to go on."""
     page: list[R] = []
-    try:
-        while found := log.read(after, 1):
-            page += found
-            after = found[0].position
-    except LedgerError as error:
-        finding.add(after, f"position {after + 1} cannot be read, nothing behind it was verified: {error}")
-    return page
+    end = after + limit
+    while after < end:
+        try:
+            found = log.read(after, 1)
+        except LedgerError as error:
+            after += 1
+            finding.add(after - 1, f"the record at position {after} cannot be read ({type(error).__name__})")
+            continue
+        if not found:
+            return page, end
+        page += found
+        after = found[0].position
+    return page, after
 
 
 def _hashed(page: Sequence[R], leaf_of: Callable[[R], bytes], finding: _Finding) -> list[bytes]:
@@ -214,22 +228,23 @@ def _aligned(page: Sequence[R], hashes: Sequence[bytes], count: int, size: int, 
             finding.add(record.position - 1, f"position {record.position} comes twice")
             continue
         if record.position > due:
-            finding.add(due - 1, f"the records at positions {due} to {record.position - 1} are missing")
+            finding.add(due - 1, f"positions {due} to {record.position - 1} have no readable record")
             placed += [_NOTHING] * min(record.position - due, _PADDING_MAX, size - due)
         placed.append(hash_)
     return placed
 
 
-class _Rebuilt:
+class _Rebuilt(Generic[R]):
     """The tree as it follows from the records, one partial tile a level, beside the one that is stored."""
 
     def __init__(self, log: VerifiableLog[R], finding: _Finding) -> None:
-        self._tile, self._tiles, self._tree_size = log.tile, log.tiles, log.tree_size
+        self._log = log
         self._finding = finding
         self._edges: list[bytearray] = []
         self._numbers: list[int] = []
         self._known_bad: list[set[int]] = []
         self._good_up_to = 0
+        self._other_root: tuple[int, int] | None = None
         self.size = 0
 
     def grow(self, hashes: Sequence[bytes], heads: list[_Head]) -> None:
@@ -254,19 +269,19 @@ class _Rebuilt:
             self._finding.add(
                 self.size, f"a head of {head.size} leaves was signed, the log ends at position {self.size}"
             )
-        stored = set(self._tiles())
-        expected = {(level, self._numbers[level]): bytes(edge) for level, edge in enumerate(self._edges) if edge}
-        tiles = {place: self._tile(*place) for place in expected}
-        still = self._tree_size() == declared
-        for (level, number), tile in expected.items():
-            found = tiles[level, number] or b""
+        edges = {(level, self._numbers[level]): bytes(edge) for level, edge in enumerate(self._edges) if edge}
+        stored = {place: self._tile(*place) for place in edges}
+        still = _asked(self._log.tree_size, 0, self._finding) == declared
+        for (level, number), tile in edges.items():
+            found = stored[level, number]
             if still and len(found) > len(tile):
                 self._finding.add(self.size, f"tile {level}/{number} reaches beyond the end of the log")
             self._compare_tile(level, number, tile, found[: len(tile)])
         if still:
-            for level, number in sorted(stored - expected.keys()):
+            for level, number in sorted(set(_asked(self._log.tiles, (), self._finding)) - edges.keys()):
                 if level >= len(self._numbers) or number >= self._numbers[level]:
                     self._finding.add(self.size, f"tile {level}/{number} lies beyond the end of the log")
+        self._explain_other_root()
 
     def root(self) -> bytes:
         """Root over everything added so far."""
@@ -285,11 +300,17 @@ class _Rebuilt:
             head = heads.pop()
             if head.root == self.root():
                 self._good_up_to = head.size
-            elif self._finding.first_bad is None:
-                words = f"the head signed at {head.size} leaves has another root: something at or behind position "
-                self._finding.add(self._good_up_to, f"{words}{self._good_up_to + 1} was altered, and the tree with it")
-            else:
-                self._finding.add(None, f"the head signed at {head.size} leaves has another root")
+                continue
+            self._finding.add(None, f"the head signed at {head.size} leaves has another root")
+            self._other_root = self._other_root or (self._good_up_to, head.size)
+
+    def _explain_other_root(self) -> None:
+        """Where no record below a head deviates from its tile, the tiles were altered with it."""
+        first = self._finding.first_bad
+        if self._other_root and (first is None or first >= self._other_root[1]):
+            low, high = self._other_root
+            words = f"a record between positions {low + 1} and {high} was altered, and the evidence tree with it"
+            self._finding.add(low, words)
 
     def _add(self, level: int, hashes: Sequence[bytes]) -> None:
         """Add hashes, at most a tile's worth, to a level; a tile that is full is compared and adds to the next."""
@@ -298,7 +319,7 @@ class _Rebuilt:
         if len(edge) < TILE_SIZE:
             return
         tile, number = bytes(edge[:TILE_SIZE]), self._numbers[level]
-        bad = self._compare_tile(level, number, tile, self._tile(level, number) or b"")
+        bad = self._compare_tile(level, number, tile, self._tile(level, number))
         del edge[:TILE_SIZE]
         self._numbers[level] += 1
         self._known_bad[level].clear()
@@ -306,6 +327,10 @@ class _Rebuilt:
         if bad:
             self._known_bad[level + 1].add(number)
         self._add(level + 1, [fold(tile)])
+
+    def _tile(self, level: int, number: int) -> bytes:
+        """A stored tile; empty where there is none."""
+        return _asked(lambda: self._log.tile(level, number), None, self._finding) or b""
 
     def _edge(self, level: int) -> bytearray:
         if level == len(self._edges):
@@ -338,7 +363,7 @@ class _Rebuilt:
         return not blameless and (level == 0 or not new)
 
     def _above(self, number: int) -> bytes:
-        above = self._tile(1, number // TILE_WIDTH) or b""
+        above = self._tile(1, number // TILE_WIDTH)
         at = number % TILE_WIDTH * HASH_SIZE
         return above[at : at + HASH_SIZE]
 

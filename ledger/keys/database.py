@@ -93,6 +93,11 @@ def explained(path: Path) -> Iterator[None]:
 def _explained(error: sqlite3.Error, path: Path) -> LedgerError:
     code = getattr(error, "sqlite_errorcode", None) or 0
     kind, words = _SAID.get(
-        code & 0xFF, (StoreUnavailable, f"cannot be used ({error}): nothing was half done, run it again")
+        code & 0xFF, (StoreUnavailable, f"cannot be used ({_name(error)}): nothing was half done, run it again")
     )
     return kind(f"the key database {path} {words}")
+
+
+def _name(error: sqlite3.Error) -> str:
+    """SQLite's own name for an error; its message may quote what stands in a row."""
+    return str(getattr(error, "sqlite_errorname", None) or type(error).__name__)

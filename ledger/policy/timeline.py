@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
-from ledger.domain.calendar import FOREVER, moment_of
+from ledger.domain.calendar import FOREVER, last_moment, moment_of
 from ledger.domain.facts import Fact
 
 COLLECTED: Final = "pdl.data.collected.v1"
@@ -48,7 +48,6 @@ CLASS_OF_MILESTONE: Final = {"customer.became": "customer", "response.received":
 """Milestones that change the class of a person (contract, Reading 3)."""
 WITH_PERSON: Final = "subject"
 """The party of a contract with the person."""
-_INSTANT: Final = timedelta(microseconds=1)
 
 
 def by_time(fact: Fact) -> tuple[datetime, str, str]:
@@ -118,11 +117,12 @@ def _by_type(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
 
 
 class Contract(NamedTuple):
-    """A contract and the time in which it is valid: from `start` up to `end`."""
+    """A contract and the time in which it is valid: from `start` up to `end`; a term after it counts from `last`."""
 
     signed: Fact
     start: datetime
     end: datetime
+    last: datetime
 
     def valid(self, at: datetime) -> bool:
         """Whether it is in force at a moment."""
@@ -140,16 +140,22 @@ def contracts_of(signed: Sequence[Fact], ended: Sequence[Fact]) -> list[Contract
         start = max(fact.time, moment_of(fact.from_) or fact.time)
         ends = [end.time for end in ended if end.reference == fact.reference and end.time >= fact.time]
         until = moment_of(fact.until, ends=True) or FOREVER
-        found.append(Contract(fact, start, min([*ends, until])))
+        last = last_moment(fact.until) or FOREVER
+        first = min(ends, default=FOREVER)
+        found.append(Contract(fact, start, min(first, until), first if first < until else last))
     return found
 
 
 class Span(NamedTuple):
-    """A hold or restriction: from `start` up to `end`, with the fact that placed it and the one that ended it."""
+    """A hold or restriction: from `start` up to `end`, with the fact that placed it and the one that ended it.
+
+    `last` is the moment that a term counts from which starts when it ended.
+    """
 
     placed: Fact
     start: datetime
     end: datetime
+    last: datetime
     lifted: Fact | None = None
 
 
@@ -159,7 +165,10 @@ def holds_of(placed: Sequence[Fact], released: Sequence[Fact]) -> list[Span]:
     for fact in placed:
         end = next((off for off in released if off.reference == fact.reference and off.time >= fact.time), None)
         until = moment_of(fact.until, ends=True) or FOREVER
-        spans.append(Span(fact, fact.time, until if end is None else min(until, end.time), end))
+        last = last_moment(fact.until) or FOREVER
+        if end is not None and end.time < until:
+            until = last = end.time
+        spans.append(Span(fact, fact.time, until, last, end))
     return spans
 
 
@@ -381,7 +390,8 @@ class Person:
                     for fact in reached
                     if fact.time >= contract.signed.time and same(fact.reference, contract.signed.reference)
                 ]
-                self._contracts.append(contract._replace(end=min([contract.end, *marks])))
+                mark = min(marks, default=FOREVER)
+                self._contracts.append(contract if contract.end <= mark else contract._replace(end=mark, last=mark))
         return self._contracts
 
     def contract_with(self, reference: str | None, at: datetime) -> Contract | None:
@@ -420,7 +430,7 @@ class Person:
                 for other in self.contracts
                 if other.signed.reference == contract.signed.reference
             ):
-                signs.append(Moment(until - _INSTANT, contract.signed))
+                signs.append(Moment(last_moment(contract.signed.until) or until, contract.signed))
         signs = (
             sorted(set(signs), key=lambda sign: (sign.time, sign.fact.source, sign.fact.id))
             if len(signs) > 1
@@ -481,7 +491,8 @@ class Person:
             self._restrictions = []
             for fact in self.types[RESTRICTED]:
                 off = next((end for end in self.types[LIFTED] if _lifts(end, fact)), None)
-                self._restrictions.append(Span(fact, fact.time, FOREVER if off is None else off.time, off))
+                end = FOREVER if off is None else off.time
+                self._restrictions.append(Span(fact, fact.time, end, end, off))
         return self._restrictions
 
 

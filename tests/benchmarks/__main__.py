@@ -47,7 +47,7 @@ def _short(chosen: argparse.Namespace) -> None:
     taken: dict[str, list[float]] = defaultdict(list)
     for number in range(chosen.rounds):
         for name in random.Random(number).sample(["write path", "raw insert", "primitives", "natural"], 4):
-            _round(name, warm, events, rows, taken, chosen.natural)
+            _round(name, warm, events, rows, taken, chosen.natural, chosen.people)
         sys.stderr.write(f"\rround {number + 1} of {chosen.rounds}")
     sys.stderr.write("\n")
     _report(taken, len(events), chosen.natural)
@@ -63,7 +63,13 @@ def _finished(warm: Sequence[bytes], events: Sequence[bytes]) -> list[Record]:
 
 
 def _round(
-    name: str, warm: Sequence[bytes], events: Sequence[bytes], rows: Sequence[Record], taken: dict[str, list[float]], natural: int
+    name: str,
+    warm: Sequence[bytes],
+    events: Sequence[bytes],
+    rows: Sequence[Record],
+    taken: dict[str, list[float]],
+    natural: int,
+    people: int,
 ) -> None:
     if name == "write path":
         with write_path.folder() as path:
@@ -75,8 +81,8 @@ def _round(
     elif name == "primitives":
         for part, seconds in write_path.primitives(events, rows).items():
             taken[f"primitive {part}"].append(seconds)
-    else:
-        taken[name].append(write_path.natural(events[:natural]))
+    else:  # As many events a person as on the write path.
+        taken[name].append(write_path.natural(list(bodies(natural, max(1, natural * people // len(events))))))
 
 
 def _report(taken: dict[str, list[float]], events: int, natural: int) -> None:

@@ -29,24 +29,61 @@ _purpose = st.sampled_from(["newsletter", "answer-question", "report-satisfactio
 @st.composite
 def _about_a_person(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     who = draw(_who)
-    base: dict[str, Any] = {"subject": _subject(who), "activity": draw(_activity), "client": draw(_client), "reference": draw(_reference)}
+    base: dict[str, Any] = {
+        "subject": _subject(who),
+        "activity": draw(_activity),
+        "client": draw(_client),
+        "reference": draw(_reference),
+    }
     kind = draw(
         st.sampled_from(
             ["data.collected"] * 4
-            + ["data.used", "data.used", "data.shared", "data.deleted", "data.rectified", "consent.given", "consent.withdrawn", "objection.raised"]
-            + ["request.received", "request.answered", "milestone.reached", "hold.placed", "hold.released", "subject.linked", "subject.unlinked"]
+            + [
+                "data.used",
+                "data.used",
+                "data.shared",
+                "data.deleted",
+                "data.rectified",
+                "consent.given",
+                "consent.withdrawn",
+                "objection.raised",
+            ]
+            + [
+                "request.received",
+                "request.answered",
+                "milestone.reached",
+                "hold.placed",
+                "hold.released",
+                "subject.linked",
+                "subject.unlinked",
+            ]
             + ["restriction.placed", "notice.given"]
         )
     )
     more: dict[str, Any] = {}
     if kind == "data.collected":
         base["subject"] |= draw(st.sampled_from([{}, {}, {"class": "customer"}, {"also": [_subject(draw(_who))]}]))
-        more = {"categories": draw(_categories), "origin": draw(st.sampled_from(["subject", "public"])), "system": draw(_system)}
+        more = {
+            "categories": draw(_categories),
+            "origin": draw(st.sampled_from(["subject", "public"])),
+            "system": draw(_system),
+        }
     elif kind == "data.used":
-        more = {"categories": draw(_categories), "purpose": draw(_purpose), "operation": "contact", "system": draw(_system)}
+        more = {
+            "categories": draw(_categories),
+            "purpose": draw(_purpose),
+            "operation": "contact",
+            "system": draw(_system),
+        }
     elif kind == "data.shared":
         recipient = draw(st.sampled_from(["zivver", "stranger"]))
-        more = {"categories": draw(_categories), "purpose": draw(_purpose), "recipient": recipient, "basis": "contract", "country": "NL"}
+        more = {
+            "categories": draw(_categories),
+            "purpose": draw(_purpose),
+            "recipient": recipient,
+            "basis": "contract",
+            "country": "NL",
+        }
     elif kind == "data.deleted":
         more = {"categories": draw(st.sampled_from([["*"], ["email"]])), "system": draw(_system)}
     elif kind == "data.rectified":
@@ -79,7 +116,10 @@ def _about_the_organisation(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
             [
                 ("contract.signed", {"reference": "dpa", "party": "zivver", "kind": "processor", "from": "2023-02-01"}),
                 ("contract.ended", {"reference": "dpa"}),
-                ("client.instructed", {"client": "client-a", "instruction": "configure", "parameters": {"retention": "P6M"}}),
+                (
+                    "client.instructed",
+                    {"client": "client-a", "instruction": "configure", "parameters": {"retention": "P6M"}},
+                ),
                 ("warranty.given", {"client": "client-a", "parts": ["consent-given"]}),
                 ("processor.engaged", {"recipient": "zivver", "services": ["secure-mail"], "country": "NL"}),
                 ("milestone.reached", {"milestone": "procedure.closed", "client": "client-a"}),
@@ -95,7 +135,13 @@ def _about_the_organisation(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 @st.composite
 def histories(draw: st.DrawFn, max_size: int = 14) -> list[dict[str, Any]]:
     """Up to `max_size` events as services send them, in the order of their arrival."""
-    drawn = draw(st.lists(st.one_of(_about_a_person(), _about_a_person(), _about_a_person(), _about_the_organisation()), min_size=1, max_size=max_size))
+    drawn = draw(
+        st.lists(
+            st.one_of(_about_a_person(), _about_a_person(), _about_a_person(), _about_the_organisation()),
+            min_size=1,
+            max_size=max_size,
+        )
+    )
     events: list[dict[str, Any]] = []
     for number, (kind, data) in enumerate(drawn):
         time = START + timedelta(days=draw(st.integers(0, 1400)), hours=draw(st.integers(0, 30)))

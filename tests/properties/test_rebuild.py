@@ -18,7 +18,9 @@ from tests.memory_log import MemoryLog
 from tests.properties.histories import NOW, START, histories
 
 PACKS = builtin_packs()
-settings.register_profile("projections", deadline=None, suppress_health_check=list(HealthCheck), max_examples=30, report_multiple_bugs=False)
+settings.register_profile(
+    "projections", deadline=None, suppress_health_check=list(HealthCheck), max_examples=30, report_multiple_bugs=False
+)
 quick = settings.get_profile("projections")
 
 
@@ -32,7 +34,12 @@ def logged(events: list[dict[str, Any]], recorded: list[datetime] | None = None)
 def dump(projections: Projections) -> list[tuple[Any, ...]]:
     """Every row of every table."""
     db = projections._store.db
-    names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")]
+    names = [
+        name
+        for (name,) in db.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        )
+    ]
     return [(name, *found) for name in names for found in sorted(db.execute(f"SELECT * FROM {name}"), key=repr)]
 
 
@@ -53,12 +60,27 @@ def found_by(projections: Projections, **more: Any) -> list[dict[str, Any]]:
 
 
 def row_names() -> tuple[str, ...]:
-    return ("rule", "also", "law", "code", "severity", "organisation", "activity", "dataset", "about", "since", "until", "message")
+    return (
+        "rule",
+        "also",
+        "law",
+        "code",
+        "severity",
+        "organisation",
+        "activity",
+        "dataset",
+        "about",
+        "since",
+        "until",
+        "message",
+    )
 
 
 @quick
 @given(histories(), st.data())
-def test_following_the_log_in_any_steps_gives_what_a_rebuild_gives(events: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_following_the_log_in_any_steps_gives_what_a_rebuild_gives(
+    events: list[dict[str, Any]], data: st.DataObject
+) -> None:
     whole = Projections(None, logged(events), PACKS)
     whole.catch_up()
     log = MemoryLog()
@@ -109,7 +131,9 @@ def test_as_of_and_known_at_show_what_the_judge_says_of_what_was_true_and_known_
         assert found_by(projections, now=late, known_at=knowledge) == judged(log, knowledge, knowledge)
         for name in REGISTERS:
             known_rows = rows(projections, name, now=late, known_at=knowledge)
-            short = logged(events[: known + 1], [START + timedelta(days=2000 + number) for number in range(len(events))])
+            short = logged(
+                events[: known + 1], [START + timedelta(days=2000 + number) for number in range(len(events))]
+            )
             with Projections(None, short, PACKS) as then_only:
                 then_only.catch_up()
                 if name not in {"sources", "quarantine"}:
@@ -122,7 +146,9 @@ class PowerCut(Exception):
 
 @quick
 @given(histories(max_size=10), st.integers(0, 60))
-def test_a_crash_at_any_statement_loses_nothing_and_doubles_nothing(events: list[dict[str, Any]], statement: int) -> None:
+def test_a_crash_at_any_statement_loses_nothing_and_doubles_nothing(
+    events: list[dict[str, Any]], statement: int
+) -> None:
     log = logged(events)
     with Projections(None, log, PACKS) as whole, Projections(None, log, PACKS, page=3, window=4) as cut:
         whole.catch_up()
@@ -147,9 +173,22 @@ def test_a_crash_at_any_statement_loses_nothing_and_doubles_nothing(events: list
 def test_a_register_of_another_version_rebuilds_itself(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from projections.registers.uses import Uses
 
-    used = {"purpose": "answer-question", "operation": "contact", "categories": ["email"], "activity": "forms", "organisation": "klantinfocus"}
+    used = {
+        "purpose": "answer-question",
+        "operation": "contact",
+        "categories": ["email"],
+        "activity": "forms",
+        "organisation": "klantinfocus",
+    }
     subject = {"subject": {"scheme": "email", "value": "ada@example.org"}}
-    event = {"specversion": "1.0", "id": "e", "source": "/a", "type": "pdl.data.used.v1", "time": START.isoformat(), "data": used | subject}
+    event = {
+        "specversion": "1.0",
+        "id": "e",
+        "source": "/a",
+        "type": "pdl.data.used.v1",
+        "time": START.isoformat(),
+        "data": used | subject,
+    }
     log = logged([event])
     with Projections(tmp_path / "registers.db", log, PACKS) as projections:
         projections.catch_up()
@@ -160,4 +199,6 @@ def test_a_register_of_another_version_rebuilds_itself(tmp_path: Any, monkeypatc
         assert projections.lag()["uses"].lag == 1
         assert projections.lag()["collections"].lag == 0
         projections.catch_up()
-        assert [found for found in dump(projections) if found[0] == "use"] == [found for found in before if found[0] == "use"]
+        assert [found for found in dump(projections) if found[0] == "use"] == [
+            found for found in before if found[0] == "use"
+        ]

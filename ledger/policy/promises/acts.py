@@ -190,7 +190,7 @@ def allow_list(promise: AllowList, setting: Setting) -> Act:
         ]
         if not bad:
             return
-        if excusing and setting.basis_of(fact) in excusing:
+        if fact.basis in excusing:
             return
         if promise.unless_consent and case.consented(fact, purposes_of(fact)):
             return
@@ -324,7 +324,7 @@ def matrix(promise: Matrix, setting: Setting) -> Act:
             for id_ in mine
             if id_ not in rows[category][0]
         ]
-        if not bad or (excusing and setting.basis_of(fact) in excusing):
+        if not bad or fact.basis in excusing:
             return
         if promise.unless_consent:
             bad = [

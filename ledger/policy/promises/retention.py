@@ -16,8 +16,8 @@ from ledger.domain.calendar import (
     day_of,
     duration,
     last_day,
+    last_moment,
     late_from,
-    moment_of,
     next_working_day,
     start_of,
 )
@@ -142,7 +142,7 @@ class _Block(NamedTuple):
 
     start: datetime
     end: datetime
-    grace: bool = False
+    grace: datetime | None = None
     rule: str | None = None
     because: tuple[Fact, ...] = ()
 
@@ -188,7 +188,7 @@ def _stretches(
     while cursor < end:
         block = next((block for block in blocks if block.start <= cursor < block.end), None)
         if block is not None:
-            cursor = late_from(block.end, P0D) if block.grace and block.end < FOREVER else block.end
+            cursor = block.end if block.grace is None or block.end >= FOREVER else late_from(block.grace, P0D)
             if block.because:
                 because = (*because, *block.because)
             rule = block.rule or rule
@@ -286,7 +286,7 @@ def _blocks(promise: Retention, collected: Fact, dataset: str, case: Case) -> li
     """What keeps the promise from binding: class, an awaited answer, holds, restrictions, a running contract."""
     person = case.person
     blocks = [
-        _Block(span.start, span.end, grace=True, because=(span.placed,))
+        _Block(span.start, span.end, grace=span.last, because=(span.placed,))
         for span in holds_on(person, collected, dataset)
     ]
     blocks += [_Block(case.setting.binds - _AGE, case.setting.binds)]
@@ -300,7 +300,7 @@ def _blocks(promise: Retention, collected: Fact, dataset: str, case: Case) -> li
     if promise.contract_holds:
         own = promise.after == CONTRACT_ENDED
         blocks += [
-            _Block(contract.start, contract.end if own else FOREVER, grace=own)
+            _Block(contract.start, contract.end if own else FOREVER, grace=contract.last if own else None)
             for contract in person.contracts
             if collected.reference is None or collected.reference == contract.signed.reference
         ]
@@ -388,7 +388,7 @@ def _extension(
         if given.type != GIVEN:
             continue
         ended = next((later for later in words[at + 1 :] if later.type != GIVEN), None)
-        until = moment_of(given.until, ends=True) or FOREVER
+        until = last_moment(given.until) or FOREVER
         end = min(until, FOREVER if ended is None else ended.time)
         if end < late:
             continue

@@ -48,7 +48,7 @@ class Judged:
 
 @pytest.fixture(scope="module")
 def judged() -> Judged:
-    return Judged(Year(end=END))
+    return Judged(Year(people=2_500, end=END))
 
 
 def test_every_planted_wrong_is_found_by_a_rule_that_it_breaks(judged: Judged) -> None:
@@ -87,7 +87,7 @@ def test_findings_are_few_and_concern_few(judged: Judged) -> None:
 
 @pytest.mark.parametrize("end", [END, date(2026, 3, 1), date(2027, 5, 31)])
 def test_a_year_without_wrongs_has_no_finding_but_that_of_the_protagonist(end: date) -> None:
-    good = Judged(Year(end=end, wrongs=False, noise=False))
+    good = Judged(Year(people=2_500, end=end, wrongs=False, noise=False))
 
     assert [finding.rule for finding in good.findings if not any("/hero/" in story for story in good.stories(finding))] == []
     assert len(good.findings) == 1

@@ -60,7 +60,7 @@ class Log:
     def read(self, after: int, limit: int) -> list[Row]:
         start = bisect_right(self.rows, after, key=lambda row: row.position)
         found = self.rows[start : start + limit]
-        if any(row.position == self.unreadable for row in found):
+        if any(row.position == self.unreadable for row in found) or self.unreadable == -1:
             raise StoreUnavailable("could not decode to UTF-8")
         return found
 
@@ -133,7 +133,7 @@ def test_a_deleted_record_is_found_and_those_behind_it_are_still_compared(at: in
     del log.rows[at]
     found = report(log)
     assert found.first_bad == at
-    assert found.problems == (f"the records at positions {at + 1} to {at + 1} are missing", *found.problems[1:])
+    assert found.problems == (f"positions {at + 1} to {at + 1} have no readable record", *found.problems[1:])
     assert len(found.problems) <= 2
 
 
@@ -216,7 +216,18 @@ def test_a_log_written_anew_with_its_tree_is_found_between_two_signed_heads() ->
     log.regrow()
     found = report(log)
     assert found.first_bad == 200
-    assert "the head signed at 300 leaves" in found.problems[0]
+    assert found.problems == (
+        "the head signed at 300 leaves has another root",
+        "a record between positions 201 and 300 was altered, and the evidence tree with it",
+    )
+    log.stored[0, 2] = bytes(32) + log.stored[0, 2][32:]
+    assert report(log).first_bad == 200
+
+
+def test_a_head_within_the_last_tile_does_not_hide_which_record_was_altered() -> None:
+    log = Log(100, (60, 80, 100))
+    log.rows[70] = log.rows[70]._replace(state=b"forged")
+    assert report(log).first_bad == 70
 
 
 def test_an_edited_tile_is_told_from_an_edited_record() -> None:
@@ -294,13 +305,38 @@ def test_without_keys_roots_are_still_compared() -> None:
     assert not verify(log, leaf_of).ok
 
 
-def test_a_record_that_the_store_cannot_read_is_found() -> None:
+def test_a_record_that_the_store_cannot_read_is_found_and_the_rest_is_still_compared() -> None:
     log = Log(600)
     log.unreadable = 321
+    log.rows[500] = log.rows[500]._replace(state=b"forged")
     found = report(log)
     assert found.first_bad == 320
-    assert found.events == 320
-    assert "position 321 cannot be read" in found.problems[0]
+    assert found.events == 600
+    assert found.problems[0] == "the record at position 321 cannot be read (StoreUnavailable)"
+    assert "position 501" in found.problems[-1]
+
+
+def test_a_store_that_reads_nothing_is_found() -> None:
+    log = Log(300)
+    log.unreadable = -1
+    found = report(log)
+    assert (found.ok, found.events, found.first_bad) == (False, 0, 0)
+
+
+@pytest.mark.parametrize("question", ["tree_size", "tile", "tiles", "checkpoints"])
+def test_evidence_of_the_wrong_kind_is_found(question: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise TypeError("string argument without an encoding")
+
+    log = Log(300, (300,))
+    monkeypatch.setattr(log, question, broken)
+    assert not report(log).ok
+
+
+def test_a_note_of_the_wrong_kind_is_found() -> None:
+    log = Log(300, (300,))
+    log.notes = [(300, b"bytes")]
+    assert not report(log).ok
 
 
 def test_problems_are_counted_and_not_all_told() -> None:

@@ -35,7 +35,15 @@ class Desk:
         body = {name.rstrip("_"): value for name, value in (base | data).items() if value is not None}
         extra = {"sequence": body.pop("sequence")} if "sequence" in body else {}
         source = body.pop("from_source", "/forms")
-        event = {"specversion": "1.0", "id": id_, "source": source, "type": f"pdl.{kind}.v1", "time": time, "data": body, **extra}
+        event = {
+            "specversion": "1.0",
+            "id": id_,
+            "source": source,
+            "type": f"pdl.{kind}.v1",
+            "time": time,
+            "data": body,
+            **extra,
+        }
         moment = {} if recorded is None else {"recorded": datetime.fromisoformat(recorded)}
         self.log.record(event, **moment)
         return id_

@@ -19,7 +19,18 @@ def test_every_register_says_in_a_line_what_it_shows(desk: Any) -> None:
     for register in ALL:
         assert register.help and "\n" not in register.help
         assert desk.rows(register.name) == [] or register.name == "processing"
-    assert {"processing", "collections", "uses", "disclosures", "consents", "requests", "retention", "holds", "erasures", "findings"} <= set(REGISTERS)
+    assert {
+        "processing",
+        "collections",
+        "uses",
+        "disclosures",
+        "consents",
+        "requests",
+        "retention",
+        "holds",
+        "erasures",
+        "findings",
+    } <= set(REGISTERS)
     assert {"quarantine", "sources", "trail"} <= set(REGISTERS)
 
 
@@ -34,14 +45,36 @@ def test_a_collection_counts_for_each_of_its_categories(desk: Any) -> None:
 
 def test_uses_are_shown_by_purpose_and_operation(desk: Any) -> None:
     for _ in range(3):
-        desk.given("data.used", purpose="answer-question", operation="contact", categories=["email"], actor={"role": "analyst"})
+        desk.given(
+            "data.used", purpose="answer-question", operation="contact", categories=["email"], actor={"role": "analyst"}
+        )
     row = one(desk.rows("uses"))
-    assert (row["purpose"], row["operation"], row["role"], row["categories"], row["events"]) == ("answer-question", "contact", "analyst", ["email"], 3)
+    assert (row["purpose"], row["operation"], row["role"], row["categories"], row["events"]) == (
+        "answer-question",
+        "contact",
+        "analyst",
+        ["email"],
+        3,
+    )
 
 
 def test_a_recipient_that_the_statement_does_not_name_is_shown_as_such(desk: Any) -> None:
-    desk.given("data.shared", recipient="zivver", service="secure-mail", purpose="answer-question", categories=["email"], basis="contract")
-    desk.given("data.shared", recipient="someone-else", purpose="answer-question", categories=["email"], basis="contract", country="US")
+    desk.given(
+        "data.shared",
+        recipient="zivver",
+        service="secure-mail",
+        purpose="answer-question",
+        categories=["email"],
+        basis="contract",
+    )
+    desk.given(
+        "data.shared",
+        recipient="someone-else",
+        purpose="answer-question",
+        categories=["email"],
+        basis="contract",
+        country="US",
+    )
     stranger, known = desk.rows("disclosures")
     assert (stranger["recipient"], stranger["listed"], stranger["country"]) == ("someone-else", False, "US")
     assert (known["recipient"], known["listed"], known["service"]) == ("zivver", True, "secure-mail")
@@ -50,9 +83,16 @@ def test_a_recipient_that_the_statement_does_not_name_is_shown_as_such(desk: Any
 def test_the_last_word_on_a_consent_counts_whenever_it_arrives(desk: Any) -> None:
     newsletter = {"activity": "newsletter", "purpose": "newsletter"}
     desk.given("consent.withdrawn", "2026-05-01T08:00:00Z", **newsletter)
-    desk.given("consent.given", "2026-03-01T08:00:00Z", method="box", notice={"id": "web", "version": "2"}, **newsletter)
+    desk.given(
+        "consent.given", "2026-03-01T08:00:00Z", method="box", notice={"id": "web", "version": "2"}, **newsletter
+    )
     row = one(desk.rows("consents"))
-    assert (row["state"], row["since"], row["given"], row["words"]) == ("withdrawn", "2026-05-01T10:00:00+02:00", "2026-03-01T09:00:00+01:00", 2)
+    assert (row["state"], row["since"], row["given"], row["words"]) == (
+        "withdrawn",
+        "2026-05-01T10:00:00+02:00",
+        "2026-03-01T09:00:00+01:00",
+        2,
+    )
 
 
 def test_a_consent_until_a_day_expires_with_that_day(desk: Any) -> None:
@@ -65,7 +105,15 @@ def test_a_retracted_consent_is_absent_and_the_one_before_it_counts(desk: Any) -
     desk.given("consent.given", "2026-03-01T08:00:00Z", purpose="newsletter", method="box")
     false = desk.given("consent.withdrawn", "2026-04-01T08:00:00Z", purpose="newsletter")
     assert one(desk.rows("consents"))["state"] == "withdrawn"
-    desk.given("fact.retracted", "2026-05-01T08:00:00Z", subject=None, activity=None, source="/forms", id=false, reason="never-happened")
+    desk.given(
+        "fact.retracted",
+        "2026-05-01T08:00:00Z",
+        subject=None,
+        activity=None,
+        source="/forms",
+        id=false,
+        reason="never-happened",
+    )
     assert one(desk.rows("consents"))["state"] == "given"
 
 
@@ -80,7 +128,9 @@ def test_a_request_has_the_clock_of_the_law_and_that_of_the_statement(desk: Any)
 def test_an_extension_counts_only_where_the_person_was_told_in_time(desk: Any) -> None:
     for number, told in (("r-1", "2026-03-30T08:00:00Z"), ("r-2", "2026-05-20T08:00:00Z")):
         desk.given("request.received", "2026-03-10T08:00:00Z", right="erasure", reference=number, activity=None)
-        desk.given("request.extended", "2026-03-30T08:00:00Z", reference=number, reason="many", informed_at=told, activity=None)
+        desk.given(
+            "request.extended", "2026-03-30T08:00:00Z", reference=number, reason="many", informed_at=told, activity=None
+        )
     told, late = desk.rows("requests")
     assert (told["due"], told["late"]) == ("2026-06-10", False)
     assert (late["due"], late["late"]) == ("2026-04-10", True)
@@ -90,11 +140,24 @@ def test_an_answer_ends_a_request(desk: Any) -> None:
     desk.given("request.received", "2026-03-10T08:00:00Z", right="access", reference="r-1", activity=None)
     desk.given("request.answered", "2026-03-20T08:00:00Z", reference="r-1", outcome="fulfilled", activity=None)
     row = one(desk.rows("requests"))
-    assert (row["state"], row["late"], row["outcome"], row["answered"]) == ("answered", False, "fulfilled", "2026-03-20T09:00:00+01:00")
+    assert (row["state"], row["late"], row["outcome"], row["answered"]) == (
+        "answered",
+        False,
+        "fulfilled",
+        "2026-03-20T09:00:00+01:00",
+    )
 
 
 def test_a_hold_is_in_force_until_it_is_released_or_its_day_has_passed(desk: Any) -> None:
-    desk.given("hold.placed", "2026-03-01T08:00:00Z", reference="h-1", statute="AWR-52", datasets=["customers"], until="2026-12-31", activity=None)
+    desk.given(
+        "hold.placed",
+        "2026-03-01T08:00:00Z",
+        reference="h-1",
+        statute="AWR-52",
+        datasets=["customers"],
+        until="2026-12-31",
+        activity=None,
+    )
     desk.given("hold.placed", "2026-03-02T08:00:00Z", reference="h-2", statute="AWR-52", subject=None, activity=None)
     assert [row["state"] for row in desk.rows("holds")] == ["in force", "in force"]
     desk.given("hold.released", "2026-05-01T08:00:00Z", reference="h-2", subject=None, activity=None)
@@ -106,10 +169,19 @@ def test_an_erasure_shows_what_went_and_what_stayed_on_which_statute(desk: Any) 
     common = {"organisation": "klantinfocus", "person": desk.person, "at": "2026-05-01T08:00:00+00:00"}
     kept = [["crm/customers", "", "held", "AWR-52"]]
     desk.log.decide(
-        "case-1", "ledger.erasure.ordered.v1", **common, scopes=[["", "forms/forms", "aa"]], kept=kept, reason="request", approval="none", alone=True
+        "case-1",
+        "ledger.erasure.ordered.v1",
+        **common,
+        scopes=[["", "forms/forms", "aa"]],
+        kept=kept,
+        reason="request",
+        approval="none",
+        alone=True,
     )
     assert one(desk.rows("erasures"))["state"] == "ordered"
-    desk.log.decide("case-1", "ledger.keys.destroyed.v1", **common, case="case-1", datasets=[["", "forms/forms"]], key_ids=["aa"])
+    desk.log.decide(
+        "case-1", "ledger.keys.destroyed.v1", **common, case="case-1", datasets=[["", "forms/forms"]], key_ids=["aa"]
+    )
     desk.log.decide("case-1", "ledger.erasure.closed.v1", at="2026-05-01T08:00:01+00:00")
     row = one(desk.rows("erasures"))
     assert (row["state"], row["keys"], row["alone"]) == ("closed", 1, True)
@@ -132,7 +204,13 @@ def test_a_source_shows_what_became_of_its_inputs(desk: Any) -> None:
     from ledger.store import SourceState
 
     desk.collected()
-    tallies = {"recorded": 1, "duplicate": 2, "quarantined:schema": 3, "unknown-field:nickname": 4, "implausible-time": 5}
+    tallies = {
+        "recorded": 1,
+        "duplicate": 2,
+        "quarantined:schema": 3,
+        "unknown-field:nickname": 4,
+        "implausible-time": 5,
+    }
     desk.log.heard["/forms"] = SourceState(7, "2026-06-01T12:00:00+00:00", tallies)
     row = one(desk.rows("sources"))
     assert (row["mark"], row["last_heard"], row["duplicate"]) == (7, "2026-06-01T14:00:00+02:00", 2)
@@ -142,7 +220,13 @@ def test_a_source_shows_what_became_of_its_inputs(desk: Any) -> None:
 def test_retention_says_until_when_and_by_which_sentence(desk: Any) -> None:
     desk.collected("2024-03-02T08:00:00Z", system="crm", class_=None)
     row = one(desk.rows("retention"))
-    assert (row["activity"], row["dataset"], row["state"], row["systems"], row["rule"]) == ("forms", "forms", "overdue", ["crm"], "KI-24")
+    assert (row["activity"], row["dataset"], row["state"], row["systems"], row["rule"]) == (
+        "forms",
+        "forms",
+        "overdue",
+        ["crm"],
+        "KI-24",
+    )
     assert row["due"] == "2026-03-03T00:00:00+01:00"
     assert row["words"] == "tot maximaal 2 jaar na het laatste contactmoment"
 
@@ -158,7 +242,10 @@ def test_the_register_of_processing_lists_what_was_declared_and_what_was_only_se
 
 
 def test_the_trail_tells_what_happened_in_order(desk: Any) -> None:
-    first, second = desk.collected(), desk.given("data.used", purpose="answer-question", operation="contact", categories=["email"])
+    first, second = (
+        desk.collected(),
+        desk.given("data.used", purpose="answer-question", operation="contact", categories=["email"]),
+    )
     assert [row["id"] for row in desk.rows("trail")] == [first, second]
 
 
