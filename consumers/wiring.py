@@ -24,8 +24,8 @@ from consumers.settings import Settings, read_settings
 from ledger.access import Accesses
 from ledger.domain.errors import Unreadable
 from ledger.erasure import Erasures, Standing
-from ledger.evidence.note import Checkpoint, Signer
-from ledger.evidence.tree import root
+from ledger.evidence.head import sign_head
+from ledger.evidence.note import Signer
 from ledger.keys import KeyStore
 from ledger.keys.sqlite import open_key_store
 from ledger.policy.model import Packs
@@ -128,8 +128,7 @@ class Wired:
     def checkpoint(self) -> str:
         """The signed head of the log as it stands; the same for the same size, for ever."""
         size = self.log.tree_size()
-        head = Checkpoint(f"{ORIGIN}/{self.log.ledger_id}", size, root(size, self.tile))
-        return self.log.add_checkpoint(size, self.signer.sign(str(head)), self.clock())
+        return self.log.add_checkpoint(size, sign_head(self.signer, size, self.tile, self.log.checkpoints()), self.clock())
 
     @property
     def sink(self) -> Sink:

@@ -32,6 +32,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "judge": ("consumers.cli.judge:judge", "Judge a file of events against published statements, in memory."),
         "policy": ("consumers.cli.policy:policy", "Show and check policy packs: statements as data."),
         "schema": ("consumers.cli.schema:schema", "Print the JSON Schema of one event type, or list the types."),
+        "bench": ("consumers.cli.bench:bench", "Measure the write path and the registers against raw limits."),
     },
     "Record": {
         "ingest": ("consumers.cli.feed:ingest", "Record events from files, one JSON event a line."),
@@ -42,7 +43,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "status": ("consumers.cli.ask:status", "Account for every input, and say how far the registers are."),
         "register": ("consumers.cli.ask:register", "Print a register: findings, retention, disclosures, consents ..."),
         "subject": ("consumers.cli.ask:subject", "Show what is held about one person, and the trail of it."),
-        "rebuild": ("consumers.cli.ask:rebuild", "Build registers anew from the log."),
+        "rebuild": ("consumers.cli.ask:rebuild", "Build registers anew from the log: all of them, or one."),
     },
     "Erase": {
         "erase": ("consumers.cli.erasing:erase", "Erase a person, or one dataset of a person, by destroying keys."),

@@ -61,10 +61,8 @@ def status(form: str) -> None:
     click.echo()
     table([{"source": name, **state} for name, state in found["sources"].items()], nothing="No source was heard yet.")
     click.echo()
-    table(
-        [{"register": name, **state} for name, state in found["registers"].items()],
-        nothing="No register was built yet.",
-    )
+    behind = [{"register": name, **state} for name, state in found["registers"].items() if state["lag"]]
+    table(behind, nothing=f"All {len(found['registers'])} registers follow the log to its end.")
     click.echo(f"\napproval = {settings.approval}: whoever may run `pdl erase` here can erase alone.")
     click.echo("alone = true: the keys stand on this disk only. Every source may speak for every organisation.")
 

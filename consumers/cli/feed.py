@@ -12,10 +12,10 @@ import click
 
 from consumers.cli import UNAVAILABLE, WRONG_USE
 from consumers.cli.options import data_option, format_option, opened
-from consumers.cli.progress import Bar, Counts, bar
+from consumers.cli.progress import Bar, Counts, bar, steps
 from consumers.cli.render import one
 from consumers.wiring import Wired
-from ledger.domain.errors import Unreadable
+from ledger.domain.errors import StoreUnavailable, Unreadable
 from ledger.service import Receipt
 
 _CATCH_UP_EVERY = 20_000
@@ -38,8 +38,19 @@ class _Feed:
             self._behind += receipt.recorded
         self._shown.moved(size, str(self.counts))
         if self._behind >= _CATCH_UP_EVERY:
-            self._behind = 0
-            self._wired.registers.catch_up(judge=False)
+            self._follow(judge=False)
+
+    def idle(self) -> None:
+        """Nothing came for a moment: time for the registers and the judge."""
+        if self._behind:
+            self._follow(judge=True)
+
+    def _follow(self, *, judge: bool) -> None:
+        self._behind = 0
+        try:
+            self._wired.registers.catch_up(judge=judge)
+        except StoreUnavailable as exc:
+            self.say(f"{exc} Recording goes on; the registers follow later.")
 
     def say(self, sentence: str) -> None:
         """Tell the operator."""
@@ -90,7 +101,8 @@ def ingest(files: tuple[str, ...], form: str) -> int:
             except Unreadable as exc:
                 unreadable += 1
                 feed.say(str(exc))
-        _follow(wired, shown)
+    if not stop.is_set():
+        _follow()
     _show(feed.counts, form)
     if stop.is_set():
         click.echo("pdl: stopped after a batch; the same command goes on from there.", err=True)
@@ -135,15 +147,16 @@ def consume(bootstrap_servers: str, topics: tuple[str, ...], group: str | None, 
         servers = tuple(part.strip() for part in bootstrap_servers.split(",") if part.strip())
         plan = Plan(servers, tuple(dict.fromkeys(topics)), group or wired.settings.kafka_group, until_end)
         Consumption(wired.sink, plan, wired.settings, feed, stopping=stop.is_set, wait=stop.wait).run()
-        _follow(wired, shown)
+    if not stop.is_set():
+        _follow()
     _show(feed.counts, form)
     return 0
 
 
-def _follow(wired: Wired, shown: Bar) -> None:
-    """Let the registers catch up with the log, and judge."""
-    shown.say(f"pdl: {wired.log.size():,} records in the log; registers follow ...")
-    wired.registers.catch_up()
+def _follow() -> None:
+    """Let the registers catch up with the log, and judge; others may write again meanwhile."""
+    with opened(write=False) as wired, bar("registers follow") as shown:
+        wired.registers.catch_up(steps(shown))
 
 
 def _show(counts: Counts, form: str) -> None:

@@ -250,7 +250,7 @@ def _table(found: Sequence[Finding]) -> None:
             + (f"\nArt. {finding.law}" if finding.law else "")
         )
         since = _minute(shown["since"]) + (f"\nmade good\n{_minute(shown['until'])}" if shown["until"] else "")
-        what = Text(_harmless(finding.message.nl)).append(f"\n{_events(finding.about)}", style="dim")
+        what = Text(_harmless(finding.message.en)).append(f"\n{_events(finding.about)}", style="dim")
         table.add_row(Text(finding.severity, style=_STYLES[finding.severity]), Text(rules), Text(since), what)
     Console().print(table)
     counts = Counter[str](finding.severity for finding in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -83,4 +84,4 @@ def format_option(command: F) -> F:
 
 def from_input(value: str) -> str:
     """A value as typed; `-` reads it from standard input, so that no shell history or process list keeps it."""
-    return click.get_text_stream("stdin").readline().rstrip("\r\n") if value == "-" else value
+    return sys.stdin.readline().rstrip("\r\n") if value == "-" else value

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-
 import click
 
 from ledger.domain.calendar import local
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 100
 _TELLING: Final = (
     "after-stop",
+    "prohibited",
     "no-contract",
     "not-transformed",
     "not-for-this-class",
@@ -32,7 +32,6 @@ _TELLING: Final = (
     "not-answered",
     "control-missed",
     "precondition-missing",
-    "prohibited",
     "kept-too-short",
     "not-informed",
     "not-a-recipient",
@@ -47,6 +46,7 @@ _TELLING: Final = (
 _PER_ORGANISATION: Final = 2
 _FINDINGS: Final = 9
 _OVERDUE: Final = 8
+_MEANING: Final = 72
 REASONS: Final = {
     "undecodable": "not JSON: cut off, or not UTF-8",
     "not-an-event": "JSON, but not a CloudEvent",
@@ -139,8 +139,8 @@ def organisations(screen: Screen, packs: Packs, people: Mapping[str, int], sourc
 
 def registers(screen: Screen, counts: Mapping[str, tuple[int, str]]) -> None:
     """The registers in short."""
-    rows = [(name, f"{number:,}", meaning) for name, (number, meaning) in counts.items()]
-    screen.table(("register", "rows", "what it knows"), rows, right=("rows",), widths={"what it knows": 74})
+    rows = [(name, f"{number:,}", textwrap.shorten(meaning, _MEANING, placeholder=" ...")) for name, (number, meaning) in counts.items()]
+    screen.table(("register", "rows", "what it knows"), rows, right=("rows",))
 
 
 def findings(screen: Screen, packs: Packs, found: Sequence[Row]) -> None:
@@ -181,8 +181,8 @@ def _telling(found: Sequence[Row]) -> list[list[Row]]:
 def _what(row: Row) -> str:
     """The message without the words that stand beside it."""
     message: str = row["message"]["en"]
-    quoted, _, rest = message.partition("’: ")
-    return rest if quoted.startswith("‘") and rest else message
+    quoted, _, rest = message.partition("\u2019: ")
+    return rest if quoted.startswith("\u2018") and rest else message
 
 
 def _how_often(group: Sequence[Row]) -> str:
@@ -215,15 +215,15 @@ def day(moment: str | datetime | None) -> str:
     return local(datetime.fromisoformat(moment) if isinstance(moment, str) else moment).date().isoformat()
 
 
-def datasets(screen: Screen, packs: Packs, rows: Sequence[Row], values: Mapping[str, Mapping[str, str]]) -> None:
+def datasets(screen: Screen, packs: Packs, rows: Sequence[Row], values: Mapping[str, Mapping[str, Any] | str]) -> None:
     """What is held of a person: each dataset, how it stands, and the values that can be opened."""
     shown = []
     for row in rows:
         pack = packs[row["organisation"]]
         activity = pack.activities.get(row["activity"] or "")
         known = activity.datasets.get(row["dataset"]) if activity else None
-        opened = values.get(f"{row['activity']}/{row['dataset']}", {})
-        text = "\n".join(f"{name}: {value}" for name, value in opened.items()) or "(no values kept)"
+        opened = values.get(f"{row['activity']}/{row['dataset']}", "(no values kept)")
+        text = opened if isinstance(opened, str) else "\n".join(f"{name}: {value}" for name, value in opened.items())
         shown.append((known.en if known else row["dataset"], _state(row), text))
         shown.append(("", "", ""))
     screen.table(("dataset", "state", "values"), shown[:-1], widths={"dataset": 26, "state": 24, "values": 44})
@@ -235,7 +235,7 @@ def _state(row: Row) -> str:
     if row["state"] == "held":
         until = f"\nuntil {day(row['held_until'])}" if row["held_until"] else ""
         return f"held: {row['hold_statute']}{until}"
-    due = f"\nto be erased by {day(row['due'])}" if row["due"] else "\nno end yet"
+    due = f"\nto be erased by {day(row['due'])}" if row["due"] else "\nno term is running"
     return f"{row['state']}{due}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +77,7 @@ def demo(ctx: click.Context, data: Path | None, kafka: bool, bootstrap_servers: 
     Example:
       pdl demo
       pdl demo --fresh --kafka
-    """
+    """  # noqa: D301 -- click's own mark for a paragraph that is not wrapped
     from consumers.demo.screens import Screen  # noqa: PLC0415 -- only this command needs it
     from consumers.wiring import now  # noqa: PLC0415 -- as above
 
@@ -306,18 +307,16 @@ def _own_findings(screen: Screen, wired: Wired, people: Sequence[str]) -> None:
         screen.say(f"Finding {row['rule']}: {row['message']['en']}")
 
 
-def _opened_dossier(wired: Wired, hero: Hero) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
-    """The dossier, and the last value of each category by "activity/dataset"."""
+def _opened_dossier(wired: Wired, hero: Hero) -> tuple[dict[str, Any], dict[str, dict[str, str] | str]]:
+    """The dossier; and by dataset the last value of each category, or what became of them."""
     from consumers.cli.people import dossier, revealed  # noqa: PLC0415 -- only now
 
     found = dossier(wired, hero.scheme, hero.value, hero.organisation)
-    pack = wired.packs[hero.organisation]
-    values: dict[str, dict[str, str]] = {}
+    values: dict[str, dict[str, str] | str] = {}
     for row in revealed(wired, found, _WHY):
-        for category, value in (row.get("values") or {}).items():
-            place = f"{row['activity']}/{pack.dataset_of(row['activity'] or '', category)}"
-            if category in (row["categories"] or ()):
-                values.setdefault(place, {})[category] = str(value)
+        for place, part in row["values"].items():
+            known = values.get(place)
+            values[place] = (known if isinstance(known, dict) else {}) | part if isinstance(part, dict) else str(part)
     return found, values
 
 
@@ -358,13 +357,20 @@ def _verified(screen: Screen, wired: Wired) -> bool:
 
 
 def _goodbye(screen: Screen, data: Path, hero: Hero) -> None:
-    screen.heading("Try it yourself", f"Everything stays in {data} until you run `pdl demo --fresh`. Commands are typed as they stand here.")
-    pdl = f"pdl --data {data}"
+    screen.heading("Try it yourself", f"Everything stays in {data} until `pdl demo --fresh` replaces it. Type the commands as they stand here.")
+    program = _program()
+    pdl = f"{program} --data {data}"
     screen.command(f"{pdl} register findings --organisation {hero.organisation}", "every finding of one organisation")
     screen.command(f"{pdl} register retention --format csv > retention.csv", "who is kept until when, by which sentence, for a spreadsheet")
     screen.command(f"{pdl} subject {hero.scheme} {hero.value}", "the dossier above, without values")
     screen.command(f"{pdl} quarantine list", "what could not be recorded, and what to do about it")
     screen.command(f"{pdl} retention due", "what the ledger itself should erase now")
-    screen.command(f"pdl policy show {hero.organisation}", "a statement as the ledger reads it")
-    screen.command("pdl policy new my-organisation", "begin with a statement of your own")
-    screen.command("pdl judge my-events.jsonl", "judge your own events, in memory; nothing is stored")
+    screen.command(f"{program} policy show {hero.organisation}", "a statement as the ledger reads it")
+    screen.command(f"{program} policy new my-organisation", "begin with a statement of your own")
+    screen.command(f"{program} judge my-events.jsonl", "judge your own events, in memory; nothing is stored")
+
+
+def _program() -> str:
+    """How `pdl` is called from here: by its name if that is found, else as it was called now."""
+    called = Path(sys.argv[0])
+    return str(called) if shutil.which("pdl") is None and called.name == "pdl" else "pdl"

@@ -31,6 +31,8 @@ from ledger.service import Input, Receipt
 
 POLL_MS: Final = 500
 PORTS: Final = 65_536
+POLL_INTERVAL_MS_MAX: Final = 900_000
+"""How long a batch or a judgement may take before the group thinks that we are gone."""
 REACH_SECONDS_MAX: Final = 4.0
 SILENCE_SECONDS: Final = 5.0
 CLOSE_MS_MAX: Final = 5_000
@@ -56,6 +58,10 @@ class Reporter(Protocol):
 
     def advance(self, receipt: Receipt) -> None:
         """A batch was recorded."""
+        ...
+
+    def idle(self) -> None:
+        """Nothing was there to read for a moment."""
         ...
 
     def say(self, sentence: str) -> None:
@@ -190,6 +196,8 @@ class Consumption:
                 self._place()
                 for partition, records in batches.items():
                     self._record(partition, records)
+                if not batches:
+                    self._report.idle()
                 if self._plan.until_end and self._at_end():
                     break
         except UnsupportedCodecError as exc:
@@ -371,6 +379,7 @@ def _connect(plan: Plan, settings: Settings) -> KafkaConsumer:
             session_timeout_ms=settings.kafka_session_seconds * 1000,
             heartbeat_interval_ms=max(300, settings.kafka_session_seconds * 300),
             metadata_max_age_ms=30_000,
+            max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
             **_security(settings),
         )
     except KafkaError as exc:

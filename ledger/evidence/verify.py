@@ -54,11 +54,11 @@ class VerifiableLog(Protocol[R_co]):
         """One stored hash tile."""
         ...
 
-    def tiles(self) -> Sequence[tuple[int, int]]:
+    def tiles(self) -> list[tuple[int, int]]:
         """(level, number) of every tile that is stored."""
         ...
 
-    def checkpoints(self) -> Sequence[tuple[int, str]]:
+    def checkpoints(self) -> list[tuple[int, str]]:
         """Every signed head: size and note."""
         ...
 
@@ -142,11 +142,11 @@ def _asked(question: Callable[[], T], otherwise: T, finding: _Finding) -> T:
 
 def _heads(log: VerifiableLog[R], keys: Collection[VerifierKey], finding: _Finding) -> list[_Head]:
     """The signed heads, largest first; one that does not hold is a finding."""
-    heads = []
-    for size, note in _asked(log.checkpoints, (), finding):
+    heads, none = [], list[tuple[int, str]]()
+    for size, note in _asked(log.checkpoints, none, finding):
         try:
             head = parse_checkpoint(open_note(note, keys)[0] if keys else note[: note.rfind("\n\n") + 1])
-        except (ProofRefused, TypeError) as error:
+        except (ProofRefused, TypeError, AttributeError) as error:
             finding.add(None, f"the signed head of size {size} does not hold: {error}")
             continue
         if head.size != size or (keys and head.origin not in {key.name for key in keys}):
@@ -162,7 +162,7 @@ def _hashes(
     count = 0
     for page in _pages(log, size, finding):
         hashes = _hashed(page, leaf_of, finding)
-        if page[0].position != count + 1 or page[-1].position != count + len(page):
+        if [record.position for record in page] != list(range(count + 1, count + len(page) + 1)):
             hashes = _aligned(page, hashes, count, size, finding)
         count += len(hashes)
         yield hashes
@@ -278,7 +278,9 @@ class _Rebuilt(Generic[R]):
                 self._finding.add(self.size, f"tile {level}/{number} reaches beyond the end of the log")
             self._compare_tile(level, number, tile, found[: len(tile)])
         if still:
-            for level, number in sorted(set(_asked(self._log.tiles, (), self._finding)) - edges.keys()):
+            for level, number in sorted(
+                set(_asked(self._log.tiles, list[tuple[int, int]](), self._finding)) - edges.keys()
+            ):
                 if level >= len(self._numbers) or number >= self._numbers[level]:
                     self._finding.add(self.size, f"tile {level}/{number} lies beyond the end of the log")
         self._explain_other_root()
@@ -330,7 +332,7 @@ class _Rebuilt(Generic[R]):
 
     def _tile(self, level: int, number: int) -> bytes:
         """A stored tile; empty where there is none."""
-        return _asked(lambda: self._log.tile(level, number), None, self._finding) or b""
+        return _asked(lambda: self._log.tile(level, number) or b"", b"", self._finding)
 
     def _edge(self, level: int) -> bytearray:
         if level == len(self._edges):

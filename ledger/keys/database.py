@@ -84,13 +84,13 @@ def explained(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and the operating system into ours; they name the file, never a value."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # The second: sqlite3 quoting a damaged schema.
         raise _explained(error, path) from error
     except OSError as error:
         raise StoreUnavailable(f"the key database {path} cannot be opened: {error.strerror}") from error
 
 
-def _explained(error: sqlite3.Error, path: Path) -> LedgerError:
+def _explained(error: Exception, path: Path) -> LedgerError:
     code = getattr(error, "sqlite_errorcode", None) or 0
     kind, words = _SAID.get(
         code & 0xFF, (StoreUnavailable, f"cannot be used ({_name(error)}): nothing was half done, run it again")
@@ -98,6 +98,6 @@ def _explained(error: sqlite3.Error, path: Path) -> LedgerError:
     return kind(f"the key database {path} {words}")
 
 
-def _name(error: sqlite3.Error) -> str:
+def _name(error: Exception) -> str:
     """SQLite's own name for an error; its message may quote what stands in a row."""
     return str(getattr(error, "sqlite_errorname", None) or type(error).__name__)

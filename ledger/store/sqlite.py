@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib import resources
 from itertools import starmap
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from eventsourcing.persistence import IntegrityError, OperationalError, PersistenceError, StoredEvent, Tracking
@@ -213,6 +213,7 @@ class SQLiteEventLog:
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with self._trouble(), self._datastore.transaction(commit=False) as c:
+            cast("sqlite3.Cursor", c).row_factory = None  # Plain tuples: the library's row objects take twice as long to read.
             c.execute(sql, parameters)
             return list(c.fetchall())
 

@@ -50,6 +50,8 @@ class Quiet:
 
     def advance(self, receipt: Receipt) -> None: ...
 
+    def idle(self) -> None: ...
+
     def say(self, sentence: str) -> None:
         self.sentences.append(sentence)
 

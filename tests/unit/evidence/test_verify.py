@@ -169,6 +169,12 @@ def test_a_position_that_comes_twice_is_found() -> None:
     assert report(log).first_bad == 9
 
 
+def test_a_position_out_of_order_is_found() -> None:
+    log = Log(90)
+    log.rows[57] = log.rows[57]._replace(position=56)
+    assert report(log).first_bad == 55
+
+
 def test_swapped_records_are_found() -> None:
     log = Log(600)
     log.rows[10], log.rows[400] = log.rows[400]._replace(position=11), log.rows[10]._replace(position=401)
