@@ -13,8 +13,8 @@ from typing import Final, Literal, NamedTuple
 
 from ledger.decisions import CLOSED, DESTROYED, ORDERED, Decisions, ErasureCase
 from ledger.domain.errors import ErasureRefused
-from ledger.keys import Key, KeyStore, Scope
-from ledger.sealing import IDENTITY, ORGANISATION, TOKEN_MARK, Chance
+from ledger.keys import IDENTITY, Key, KeyStore, Scope
+from ledger.sealing import ORGANISATION, TOKEN_MARK, Chance
 from ledger.store import EventLog
 
 REASONS: Final = ("retention", "request", "withdrawal", "instruction", "unsolicited")

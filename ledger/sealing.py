@@ -22,12 +22,10 @@ from ledger.domain.envelope import Envelope
 from ledger.domain.errors import Tampered
 from ledger.domain.events import BY_WIRE
 from ledger.domain.facts import Fact, FactBuilder, values_of
-from ledger.keys import Erased, Key, KeyStore, Scope
+from ledger.keys import IDENTITY, Erased, Key, KeyStore, Scope
 from ledger.policy.model import Pack
 
 MAGIC: Final = b"\x01"
-IDENTITY: Final = "identity"
-"""Dataset of what names or marks the person: identifiers, accounts, references, texts."""
 ORGANISATION: Final = "organisation"
 """Dataset of events that concern no person; its key is the organisation's own."""
 UNDECLARED: Final = "undeclared"
@@ -236,6 +234,12 @@ class SealingDesk:
         self._builder = FactBuilder(self.ids, wire=True)
         self._clients = self.ids.space("client")
         self._places: dict[tuple[str, str | None], _Places] = {}
+        self._prohibits = any(row.schemes for row in pack.file.prohibited)
+
+    def may_not_keep(self, envelope: Envelope) -> bool:
+        """Whether the statement says that the identifier of this event's subject is not kept at all."""
+        data: Any = envelope.data
+        return self._prohibits and self.pack.prohibits_identifier(data.activity or "", data.subject.scheme, data.subject.class_)
 
     def draft(self, envelope: Envelope, content: bytes, *, at_once: bool = False) -> Draft:
         """Split an event into what is sealed under which key; its people must have been resolved before.
@@ -255,7 +259,7 @@ class SealingDesk:
             return Draft(envelope, header, content, (), None, ())
         client = "" if data.client is None else self._clients[data.client]
         scope = Scope(data.organisation, client, person, IDENTITY)
-        prohibited = self.pack.prohibits_identifier(data.activity or "", subject.scheme, subject.class_)
+        prohibited = self.may_not_keep(envelope)
         parts: tuple[tuple[Scope, bytes], ...] = () if prohibited else ((scope, own),)
         dropped: tuple[str, ...] = ()
         if values:

@@ -179,7 +179,10 @@ class Ledger:
     def _drafts(self, events: Sequence[_Event], *, create: bool) -> list[Draft]:
         """Resolve the people of a batch and split each event into what is sealed under which key."""
         named = [(event, _identifiers(event.envelope)) for event in events]
-        secret = {names[0] for event, names in named if names and self._prohibited(event.envelope)}
+        desks = {organisation: self._desk(organisation) for organisation in {event.envelope.data.organisation for event in events}}
+        secret = {
+            names[0] for event, names in named if names and desks[event.envelope.data.organisation].may_not_keep(event.envelope)
+        }
         wanted = {name for _, names in named for name in names} - secret
         found = self.keys.resolve(wanted, create=wanted if create else ())
         fences = {name: person for name, person in found.items() if isinstance(person, Fence)}
@@ -188,11 +191,10 @@ class Ledger:
         people: dict[Any, str | None] = {name: person if isinstance(person, str) else None for name, person in found.items()}
         people |= self.keys.readmit(back) if back and create else {}
         people |= {name: secrets.token_hex(16) for name in secret}
-        for organisation in {event.envelope.data.organisation for event in events}:
-            self._desk(organisation).ids.people = people
+        for desk in desks.values():
+            desk.ids.people = people
         if fences:
             return [self._draft(event, [name for name in names if name in fences], fences) for event, names in named]
-        desks = self._desks
         return [desks[event.envelope.data.organisation].draft(event.envelope, event.canonical) for event in events]
 
     def _draft(self, event: _Event, fenced: list[Identifier], fences: Mapping[Identifier, Fence]) -> Draft:
@@ -246,11 +248,6 @@ class Ledger:
         own_act = isinstance(data, ConsentGiven) or (isinstance(data, DataCollected) and data.origin == "subject")
         return own_act and self._after(envelope, fence)
 
-    def _prohibited(self, envelope: Envelope) -> bool:
-        data: Any = envelope.data
-        pack = self.packs[data.organisation]
-        return pack.prohibits_identifier(data.activity or "", data.subject.scheme, data.subject.class_)
-
     # --- sealing and appending
 
     def _append(
@@ -258,7 +255,7 @@ class Ledger:
     ) -> Receipt:
         recorded = self._clock()
         drafts = self._drafts(sifted.fresh, create=True)
-        keys = self._keys_for(drafts)
+        keys = self._keys_for(drafts, f"{recorded:%Y-%m}")
         where = Place(stream.encode(), recorded.isoformat(), Chance(60 * len(drafts) + 64))
         desks = self._desks
         rows = []
@@ -287,9 +284,12 @@ class Ledger:
         )
         return Receipt(len(rows), sifted.repeated + repeated, len(waiting), problems, dict(implausible), position)
 
-    def _keys_for(self, drafts: Sequence[Draft]) -> dict[Scope, Key | Erased]:
-        """Every key of a batch. A destroyed one is made anew only where the person gave these data after that."""
-        keys = self.keys.obtain({scope for draft in drafts for scope, _ in draft.parts})
+    def _keys_for(self, drafts: Sequence[Draft], month: str) -> dict[Scope, Key | Erased]:
+        """Every key of a batch. A destroyed one is made anew only where the person gave these data after that.
+
+        New keys of one month stand together, because they will fall due together.
+        """
+        keys = self.keys.obtain({scope for draft in drafts for scope, _ in draft.parts}, month=month)
         if not any(isinstance(key, Erased) for key in keys.values()):
             return keys
         anew = set()
@@ -300,7 +300,7 @@ class Ledger:
                     at = self._destroyed_at(key.case)
                     if at is not None and draft.envelope.time > at:
                         anew.add(scope)
-        return keys | self.keys.obtain(anew, renew=anew) if anew else keys
+        return keys | self.keys.obtain(anew, renew=anew, month=month) if anew else keys
 
     def _destroyed_at(self, case: str) -> datetime | None:
         """When the keys of a case were destroyed; None while the log does not say so yet."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import ClassVar, Final
 
 from ledger.policy.timeline import LINKED, RETRACTED, UNLINKED
-from projections.page import Line, Page
+from projections.page import Group, Page
 from projections.register import Ask, Log, Register, Row, micros
 from projections.trail import key_of
 
@@ -25,38 +25,29 @@ class Context(Register):
 
     def fold(self, page: Page, db: sqlite3.Cursor, log: Log) -> None:
         """Take in what concerns more than one person."""
-        firsts: dict[str, int] = dict(db.execute(self.sql["firsts"]).fetchall())
-        for topic, positions, lines in page.by_type():
-            self._firsts(db, positions, lines, firsts)
-            db.executemany(self.sql["add_pair"], _pairs(lines))
-            db.executemany(self.sql["add_organisation_fact"], _without_person(topic, positions, lines))
-            db.executemany(
-                self.sql["add_ahead"],
-                [
-                    (at, micros(line.time), line.organisation, line.person)
-                    for at, line in zip(positions, lines, strict=True)
-                    if line.time > line.recorded
-                ],
-            )
+        self._firsts(db, page)
+        for group in page.groups:
+            line = group.line
+            if line.also and group.people is not None:
+                db.executemany(self.sql["add_pair"], _pairs(group.people, line.also))
+            if group.people is None:
+                rows = [(at, line.organisation, group.topic, line.client or "", line.fenced) for at in group.positions]
+                db.executemany(self.sql["add_organisation_fact"], rows)
+            if max(group.times) > line.recorded:
+                db.executemany(self.sql["add_ahead"], _ahead(group))
         self._links(db, page)
         self._retractions(db, page, log)
 
-    def _firsts(self, db: sqlite3.Cursor, positions: list[int], lines: list[Line], firsts: dict[str, int]) -> None:
-        """The earliest fact of each organisation; looked at closely only where the page may hold one."""
-        if not lines:
-            return
-        earliest = micros(min([line.time for line in lines]))
-        organisations = {line.organisation for line in lines}
-        late = [name for name in organisations if name not in firsts or earliest <= firsts[name]]
-        for name in late:
-            rows = [
-                (micros(line.time), line.source, at)
-                for at, line in zip(positions, lines, strict=True)
-                if line.organisation == name
-            ]
-            first = min(rows)
-            db.execute(self.sql["add_first"], (name, *first))
-            firsts[name] = min(first[0], firsts.get(name, first[0]))
+    def _firsts(self, db: sqlite3.Cursor, page: Page) -> None:
+        """The earliest fact of each organisation by (time, source, position)."""
+        firsts: dict[str, tuple[int, str, int]] = {}
+        for group in page.groups:
+            time = min(group.times)
+            found = (micros(time), group.line.source, group.positions[group.times.index(time)])
+            name = group.line.organisation
+            if name not in firsts or found < firsts[name]:
+                firsts[name] = found
+        db.executemany(self.sql["add_first"], [(name, *found) for name, found in firsts.items()])
 
     def _links(self, db: sqlite3.Cursor, page: Page) -> None:
         for _, _, line in page.details((LINKED, UNLINKED)):
@@ -113,17 +104,17 @@ def _reach(person: bytes, known: dict[bytes, set[bytes]]) -> frozenset[bytes]:
     return frozenset(group)
 
 
-def _pairs(lines: list[Line]) -> Iterator[tuple[bytes, bytes]]:
-    for line in lines:
-        if line.also and line.person is not None:
-            for other in line.also:
-                yield key_of(line.person), key_of(other)
-                yield key_of(other), key_of(line.person)
+def _pairs(people: Iterable[str], also: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
+    others = [key_of(other) for other in also]
+    for person in map(key_of, people):
+        for other in others:
+            yield person, other
+            yield other, person
 
 
-def _without_person(topic: str, positions: list[int], lines: list[Line]) -> list[tuple[int, str, str, str, bool]]:
+def _ahead(group: Group) -> list[tuple[int, int, str, str | None]]:
+    people: Sequence[str | None] = group.people or [None] * len(group.times)
+    rows = zip(group.positions, group.times, people, strict=True)
     return [
-        (at, line.organisation, topic, line.client or "", line.fenced)
-        for at, line in zip(positions, lines, strict=True)
-        if line.person is None
+        (at, micros(time), group.line.organisation, person) for at, time, person in rows if time > group.line.recorded
     ]

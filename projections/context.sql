@@ -56,9 +56,6 @@ INSERT INTO first_fact (organisation, time, source, position) VALUES (?, ?, ?, ?
 ON CONFLICT (organisation) DO UPDATE SET time = excluded.time, source = excluded.source, position = excluded.position
 WHERE (excluded.time, excluded.source, excluded.position) < (time, source, position);
 
--- name: firsts
-SELECT organisation, time FROM first_fact;
-
 -- name: add_ahead
 INSERT INTO ahead (position, time, organisation, person) VALUES (?, ?, ?, ?);
 

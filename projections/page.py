@@ -1,6 +1,8 @@
 """A page of the log, decoded once for every register: the clear part of each fact, and decisions as they are.
 
 Only what registers fold is decoded; ids are those of the pack or keyed tokens, and no value is ever here.
+Headers differ in id, time, person and nonces, and share the rest with many others: that rest, their shape,
+is cut out and decoded once per page.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ import msgspec
 from msgspec import Struct
 
 from ledger.domain.errors import Tampered
-from ledger.sealing import MAGIC, Record
+from ledger.sealing import MAGIC
 
+Plain = tuple[int, str, str, bytes]
+"""A record as the log gives it fastest: position, stream, topic, state."""
 COLLECTED: Final = "pdl.data.collected.v1"
 USED: Final = "pdl.data.used.v1"
 SHARED: Final = "pdl.data.shared.v1"
@@ -24,17 +28,14 @@ _length: Final = struct.Struct(">I").unpack_from
 
 
 class Line(Struct, gc=False, kw_only=True):
-    """What every register may read of a fact; `gc=False` because a line never refers to itself."""
+    """What every register may read of a fact, beside its time and person; `gc=False`: a line never refers to itself."""
 
     source: str
-    time: datetime
     organisation: str
     recorded: datetime
-    sequence: int | None = None
-    person: str | None = None
-    class_: str | None = msgspec.field(default=None, name="class")
-    also: tuple[str, ...] = ()
     fenced: bool = False
+    also: tuple[str, ...] = ()
+    class_: str | None = msgspec.field(default=None, name="class")
     activity: str | None = None
     client: str | None = None
     role: str | None = None
@@ -42,25 +43,14 @@ class Line(Struct, gc=False, kw_only=True):
     categories: tuple[str, ...] = ()
     purpose: str | None = None
     basis: str | None = None
-
-
-class Collected(Line, gc=False, kw_only=True):
-    """A collection."""
-
+    # a collection
     origin: str | None = None
     notice: str | None = None
     notice_version: str | None = None
-
-
-class Used(Line, gc=False, kw_only=True):
-    """A use."""
-
+    notice_language: str | None = None
+    # a use
     operation: str | None = None
-
-
-class Shared(Line, gc=False, kw_only=True):
-    """A disclosure."""
-
+    # a disclosure
     recipient: str | None = None
     service: str | None = None
     country: str | None = None
@@ -69,19 +59,16 @@ class Shared(Line, gc=False, kw_only=True):
 
 
 class Detail(Line, gc=False, kw_only=True):
-    """Any other fact, with the fields that some register keeps of it."""
+    """A fact of the rarer types, with the fields that some register keeps of it."""
 
-    id: str = ""
+    time: datetime
+    person: str | None = None
+    sequence: int | None = None
     reference: str | None = None
     channel: str | None = None
-    notice: str | None = None
-    notice_version: str | None = None
     notice_at: str | None = None
-    notice_language: str | None = None
-    recipient: str | None = None
     recipients: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
-    country: str | None = None
     how: str | None = None
     reason: str | None = None
     method: str | None = None
@@ -117,9 +104,26 @@ class Detail(Line, gc=False, kw_only=True):
     holding: dict[str, int] | None = None
 
 
-_HOT: Final[dict[str, type[Line]]] = {COLLECTED: Collected, USED: Used, SHARED: Shared}
-_decoders: Final = {topic: msgspec.json.Decoder(list[kind]).decode for topic, kind in _HOT.items()}  # type: ignore[valid-type]
-_detail: Final = msgspec.json.Decoder(list[Detail]).decode
+SHAPED: Final = frozenset(
+    f"pdl.{name}.v1"
+    for name in (
+        "data.collected",
+        "data.used",
+        "data.shared",
+        "data.rectified",
+        "data.deleted",
+        "milestone.reached",
+        "subject.informed",
+        "access.used",
+        "recipient.notified",
+        "recipient.acknowledged",
+    )
+)
+"""Types of which no register keeps single facts: their shape, times and people are all that is folded."""
+
+_shape: Final = msgspec.json.Decoder(Line).decode
+_details: Final = msgspec.json.Decoder(list[Detail]).decode
+_times: Final = msgspec.json.Decoder(list[datetime]).decode
 _decision: Final = msgspec.json.decode
 
 
@@ -144,73 +148,146 @@ class Decision(NamedTuple):
     said: dict[str, Any]
 
 
+class Group(NamedTuple):
+    """Facts of one type that share a line: their positions, times and (unless it is None) people, side by side."""
+
+    topic: str
+    line: Line
+    positions: list[int]
+    times: list[datetime]
+    people: list[str] | None
+    numbers: list[int]
+
+
+class _Draft(NamedTuple):
+    positions: list[int]
+    times: list[bytes]
+    people: list[bytes]
+    numbers: list[int]
+
+
 class Page:
     """The facts and decisions of a stretch of the log: everything behind `after`, up to and including `mark`."""
 
-    def __init__(self, after: int, records: Sequence[Record], bound: Bound | None = None) -> None:
+    def __init__(self, after: int, records: Sequence[Plain], bound: Bound | None = None) -> None:
         self.after: Final = after
-        self.mark: Final = records[-1].position if records else after
-        self._facts: dict[str, tuple[list[int], list[Any]]] = {}
+        self.mark: Final = records[-1][0] if records else after
+        self._bound: Final = bound if bound != Bound() else None
+        self.groups: Final[list[Group]] = []
+        """Every fact of the page."""
         self.decisions: list[Decision] = []
+        self._details: Final[dict[str, list[tuple[int, Detail]]]] = {}
         self._read(records)
-        if bound is not None and bound != Bound():
-            self._keep(bound)
+        if self._bound is not None:
+            self.decisions = [decision for decision in self.decisions if self._bound.admits(decision.at, decision.at)]
 
-    def _read(self, records: Sequence[Record]) -> None:
-        found: dict[str, tuple[list[int], list[bytes]]] = {}
-        for position, stream, _, topic, state in records:
-            if state[0] != _FACT:
-                self.decisions.append(_read_decision(position, stream, topic, state))
-                continue
-            if topic not in found:
-                found[topic] = ([], [])
-            positions, headers = found[topic]
-            positions.append(position)
-            headers.append(state[5 : 5 + _length(state, 1)[0]])
-        for topic, (positions, headers) in found.items():
-            try:
-                # One call per type: a batch decoded as one JSON array costs less than its parts.
-                lines = _decoders.get(topic, _detail)(b"[" + b",".join(headers) + b"]")
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise Tampered(
-                    f"a header between positions {positions[0]} and {positions[-1]} cannot be read; run `pdl verify`"
-                ) from error
-            self._facts[topic] = (positions, lines)
+    def _read(self, records: Sequence[Plain]) -> None:
+        drafts: dict[str, dict[bytes, _Draft]] = {topic: {} for topic in SHAPED}
+        whole: dict[str, list[tuple[int, bytes]]] = {}
+        for position, stream, topic, state in records:
+            if topic not in drafts or not _cut(drafts[topic], position, state):
+                if state[0] == _FACT:
+                    whole.setdefault(topic, []).append((position, state[5 : 5 + _length(state, 1)[0]]))
+                else:
+                    self.decisions.append(_read_decision(position, stream, topic, state))
+        for topic, shapes in drafts.items():
+            for shape, draft in shapes.items():
+                self._add(topic, _decoded(b"{" + shape[1:] + b"}", draft.positions), draft)
+        for topic, headers in whole.items():
+            self._add_whole(topic, headers)
 
-    def _keep(self, bound: Bound) -> None:
-        for topic, (positions, lines) in self._facts.items():
-            kept = [
-                (at, line) for at, line in zip(positions, lines, strict=True) if bound.admits(line.time, line.recorded)
-            ]
-            self._facts[topic] = ([at for at, _ in kept], [line for _, line in kept])
-        self.decisions = [decision for decision in self.decisions if bound.admits(decision.at, decision.at)]
+    def _add(self, topic: str, line: Line, draft: _Draft) -> None:
+        positions, people, numbers = draft.positions, [person.decode() for person in draft.people], draft.numbers
+        times = _times(b'["' + b'","'.join(draft.times) + b'"]')
+        if self._bound is not None:
+            kept = [index for index, time in enumerate(times) if self._bound.admits(time, line.recorded)]
+            positions, times = [positions[index] for index in kept], [times[index] for index in kept]
+            people = [people[index] for index in kept] if people else people
+            numbers = [numbers[index] for index in kept] if numbers else numbers
+        if positions:
+            self.groups.append(Group(topic, line, positions, times, people or None, numbers))
 
-    def collected(self) -> list[Collected]:
-        """The collections of the page."""
-        return self._facts.get(COLLECTED, _NONE)[1]
+    def _add_whole(self, topic: str, headers: list[tuple[int, bytes]]) -> None:
+        try:
+            # One call per type: a batch decoded as one JSON array costs less than its parts.
+            lines = _details(b"[" + b",".join([header for _, header in headers]) + b"]")
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise _unreadable([position for position, _ in headers]) from error
+        found = [(position, line) for (position, _), line in zip(headers, lines, strict=True)]
+        if self._bound is not None:
+            found = [(position, line) for position, line in found if self._bound.admits(line.time, line.recorded)]
+        self._details[topic] = found
+        for position, line in found:
+            people = None if line.person is None else [line.person]
+            numbers = [] if line.sequence is None else [line.sequence]
+            self.groups.append(Group(topic, line, [position], [line.time], people, numbers))
 
-    def used(self) -> list[Used]:
-        """The uses of the page."""
-        return self._facts.get(USED, _NONE)[1]
-
-    def shared(self) -> list[Shared]:
-        """The disclosures of the page."""
-        return self._facts.get(SHARED, _NONE)[1]
+    def of(self, topic: str) -> Iterator[Group]:
+        """The facts of one type."""
+        return (group for group in self.groups if group.topic == topic)
 
     def details(self, topics: Iterable[str]) -> Iterator[tuple[int, str, Detail]]:
-        """(position, type, line) of facts of these (rarer) types."""
+        """(position, type, line) of facts of these types, which are none of SHAPED."""
         for topic in topics:
-            positions, lines = self._facts.get(topic, _NONE)
-            for position, line in zip(positions, lines, strict=True):
+            for position, line in self._details.get(topic, ()):
                 yield position, topic, line
 
-    def by_type(self) -> Iterator[tuple[str, list[int], list[Line]]]:
-        """Every fact: (type, positions, lines)."""
-        for topic, (positions, lines) in self._facts.items():
-            yield topic, positions, lines
+
+def _cut(shapes: dict[bytes, _Draft], position: int, state: bytes) -> bool:
+    """Take id, time, person and nonces out of a header, and sort it by what is left; False where that cannot be done.
+
+    Quotes inside a JSON text are escaped, so what is looked for can only be the fields themselves.
+    """
+    source = state.find(b'","source":"', 20)
+    time = state.find(b'","time":"', source)
+    organisation = state.find(b'","organisation":"', time)
+    salt = state.find(b',"salt":"', organisation)
+    if source < 0 or time < 0 or organisation < 0 or salt < 0 or state[0] != _FACT:
+        return False
+    person = state.find(b',"person":"', organisation, salt)
+    # A pseudonym is 32 hex digits; a reference is of one event, or of few: a keyed token of a tilde and 16 hex digits.
+    rest = organisation + 1 if person < 0 else person + 44
+    reference = state.find(b',"reference":"~', rest, salt)
+    shape = state[source + 1 : time + 1]
+    if person >= 0:
+        shape += state[organisation + 1 : person]
+    shape += state[rest:salt] if reference < 0 else state[rest:reference] + state[reference + 32 : salt]
+    draft = shapes.get(shape)
+    if draft is None:
+        draft = _sorted_in(shapes, shape)
+        if draft is None:
+            return False
+    draft.positions.append(position)
+    draft.times.append(state[time + 10 : organisation])
+    if person >= 0:
+        draft.people.append(state[person + 11 : person + 43])
+    return True
 
 
-_NONE: Final[tuple[list[int], list[Any]]] = ([], [])
+def _sorted_in(shapes: dict[bytes, _Draft], shape: bytes) -> _Draft | None:
+    """The draft of a shape not met before, without its number, which is of one event too; None where that is odd."""
+    at = shape.find(b',"sequence":')
+    if at < 0:
+        return shapes.setdefault(shape, _Draft([], [], [], []))
+    end = shape.find(b",", at + 12)
+    digits = shape[at + 12 : end]
+    if not digits.isdigit():
+        return None
+    # The space keeps numbered events apart from others of the same shape.
+    draft = shapes.setdefault(shape[:at] + shape[end:] + b" ", _Draft([], [], [], []))
+    draft.numbers.append(int(digits))
+    return draft
+
+
+def _decoded(shape: bytes, positions: list[int]) -> Line:
+    try:
+        return _shape(shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _unreadable(positions) from error
+
+
+def _unreadable(positions: list[int]) -> Tampered:
+    return Tampered(f"a header between positions {positions[0]} and {positions[-1]} cannot be read; run `pdl verify`")
 
 
 def _read_decision(position: int, stream: str, topic: str, state: bytes) -> Decision:

@@ -18,7 +18,7 @@ from ledger.domain.calendar import local
 from ledger.policy.model import Pack
 from ledger.sealing import Record
 from ledger.store import Quarantined, SourceState
-from projections.page import Page
+from projections.page import Page, Plain
 from projections.sql import statements
 
 Row = dict[str, Any]
@@ -30,8 +30,8 @@ _MICRO: Final = timedelta(microseconds=1)
 class Log(Protocol):
     """What projections need of the log; they never write to it and never block its writer."""
 
-    def read(self, after: int, limit: int) -> list[Record]:
-        """At most `limit` records behind position `after`, in order."""
+    def plain(self, after: int, limit: int) -> list[Plain]:
+        """(position, stream, topic, state) of at most `limit` records behind position `after`, in order."""
         ...
 
     def at(self, positions: Sequence[int]) -> list[Record]:

@@ -112,7 +112,7 @@ def fold(
             progress(min(after, target), target)
         beyond = [marks[name] for name in by_name if marks[name] > after]
         limit = min([size, *(mark - after for mark in beyond)])
-        records = log.read(after, limit)
+        records = log.plain(after, limit)
         if not records:
             return
         page = Page(after, records, bound)

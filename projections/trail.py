@@ -7,6 +7,7 @@ and a person is found in each by bisection. What a fact says stays in the log; h
 from __future__ import annotations
 
 import sqlite3
+import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Final
@@ -48,16 +49,8 @@ class Trail(Register):
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
         """Add the page's entries; merge the tiles that are full now."""
         by_tile: dict[int, list[bytes]] = {}
-        fromhex = bytes.fromhex
-        for _, positions, lines in page.by_type():
-            for position, line in zip(positions, lines, strict=True):
-                if line.person is not None:
-                    entry = fromhex(line.person[:16]) + position.to_bytes(8, "big")
-                    number = (position - 1) // _TILE
-                    if number in by_tile:
-                        by_tile[number].append(entry)
-                    else:
-                        by_tile[number] = [entry]
+        for number, entries in _tiled(page):
+            by_tile.setdefault(number, []).extend(entries)
         for number, entries in sorted(by_tile.items()):
             self._put(db, 0, number, _entries(self._tile(db, 0, number)) + entries)
         self._merge(db, page.after, page.mark)
@@ -133,6 +126,22 @@ def trail_row(position: int, fact: Fact) -> Row:
     row["time"] = local(fact.time).isoformat()
     row["recorded"] = None if fact.recorded is None else local(fact.recorded).isoformat()
     return row
+
+
+def _tiled(page: Page) -> Iterator[tuple[int, list[bytes]]]:
+    """The entries of a page by tile of level 0."""
+    for group in page.groups:
+        if group.people is None:
+            continue
+        people = bytes.fromhex("".join([person[: 2 * PERSON_BYTES] for person in group.people]))
+        places = struct.pack(f">{len(group.positions)}Q", *group.positions)
+        first, last = (group.positions[0] - 1) // _TILE, (group.positions[-1] - 1) // _TILE
+        entries = [people[at : at + 8] + places[at : at + 8] for at in range(0, len(people), 8)]
+        start = 0
+        for number in range(first, last + 1):
+            end = bisect_left(group.positions, (number + 1) * _TILE + 1)
+            yield number, entries[start:end]
+            start = end
 
 
 def _entries(tile: bytes) -> list[bytes]:

@@ -83,6 +83,9 @@ def consumed(wired: Wired, address: str, topic: str, add: Callable[[Receipt], No
                 add(receipt)
                 shown.moved(receipt.recorded, f"position {receipt.position:,}")
 
+            def idle(self) -> None:
+                """Nothing to do: the registers follow when all of it is recorded."""
+
             def say(self, sentence: str) -> None:
                 """Something to know."""
                 shown.say(sentence)

@@ -66,8 +66,18 @@ class Clock:
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Another seed tells another year.")
 @click.option("--people", type=click.IntRange(100, 100_000), default=PEOPLE, show_default=True, help="How many people live in it.")
 @click.option("--fresh", is_flag=True, help="Replace the demo that an earlier run made there.")
+@click.option("--events", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Only write the year to FILE, one event a line.")
 @click.pass_context
-def demo(ctx: click.Context, data: Path | None, kafka: bool, bootstrap_servers: str | None, seed: int, people: int, fresh: bool) -> int:
+def demo(
+    ctx: click.Context,
+    data: Path | None,
+    kafka: bool,
+    bootstrap_servers: str | None,
+    seed: int,
+    people: int,
+    fresh: bool,
+    events: Path | None,
+) -> int:
     """Play a year of five organisations and show what the ledger makes of it.
 
     People are invented; the statements are the published ones. Takes a minute or so, needs no network and no
@@ -81,14 +91,28 @@ def demo(ctx: click.Context, data: Path | None, kafka: bool, bootstrap_servers: 
     from consumers.demo.screens import Screen  # noqa: PLC0415 -- only this command needs it
     from consumers.wiring import now  # noqa: PLC0415 -- as above
 
+    year = Year(seed, people, local(now()).date())
+    if events is not None:
+        return _written(year, events)
     chosen: Path = data or ctx.find_root().obj or DATA
     prepare(chosen, fresh=fresh)
-    year = Year(seed, people, local(now()).date())
     screen = Screen()
     _welcome(screen, year, chosen)
     clock = Clock(now)
-    counts = _through_kafka(chosen, year, clock, bootstrap_servers) if kafka or bootstrap_servers else _straight(chosen, year, clock)
-    return _tour(screen, chosen, year, counts, clock)
+    through_kafka = kafka or bootstrap_servers is not None
+    tally = _through_kafka(chosen, year, clock, bootstrap_servers) if through_kafka else _straight(chosen, year, clock)
+    intact = _tour(screen, chosen, year.protagonist(), tally, clock)
+    _goodbye(screen, chosen, year, year.protagonist(), as_it_came=not through_kafka)
+    return 0 if intact else NO
+
+
+def _written(year: Year, file: Path) -> int:
+    if file.exists():
+        raise Unreadable(f"{file} exists already; name a file that is not there yet.")
+    with file.open("wb") as out:
+        count = sum(1 for message in year if out.write(message.body + b"\n"))
+    click.echo(f"{count:,} messages in {file}, some of them broken on purpose. Try `{_program()} judge {file}`.")
+    return 0
 
 
 def prepare(data: Path, *, fresh: bool) -> None:
@@ -160,7 +184,7 @@ def play(wired: Wired, year: Year, clock: Clock) -> Tally:
             place += len(inputs)
             tally.add(sink.record(inputs, STREAM, place - 1))
             reached = clock.shows.date()
-            shown.moved((reached - day).days, f"{reached}: {tally}")
+            shown.moved((reached - day).days, f"{reached} · {tally.outcomes['recorded']:,} recorded")
             day = reached
     clock.shows = None
     tally.stop()
@@ -223,8 +247,7 @@ def _before(end: date) -> date:
     return date.fromordinal(end.toordinal() - 1)
 
 
-def _tour(screen: Screen, data: Path, year: Year, tally: Tally, clock: Clock) -> int:
-    hero = year.protagonist()
+def _tour(screen: Screen, data: Path, hero: Hero, tally: Tally, clock: Clock) -> bool:
     with _opened(data, clock) as wired:
         _recorded(screen, tally)
         _known(screen, wired)
@@ -232,9 +255,7 @@ def _tour(screen: Screen, data: Path, year: Year, tally: Tally, clock: Clock) ->
         _kept_too_long(screen, wired)
         _dossier(screen, wired, hero)
         _erased(screen, wired, hero)
-        intact = _verified(screen, wired)
-    _goodbye(screen, data, hero)
-    return 0 if intact else NO
+        return _verified(screen, wired)
 
 
 def _recorded(screen: Screen, tally: Tally) -> None:
@@ -356,18 +377,21 @@ def _verified(screen: Screen, wired: Wired) -> bool:
     return report.ok
 
 
-def _goodbye(screen: Screen, data: Path, hero: Hero) -> None:
+def _goodbye(screen: Screen, data: Path, year: Year, hero: Hero, *, as_it_came: bool) -> None:
+    """What to try; `as_it_came`: messages were recorded when they arrived, not all today."""
     screen.heading("Try it yourself", f"Everything stays in {data} until `pdl demo --fresh` replaces it. Type the commands as they stand here.")
     program = _program()
     pdl = f"{program} --data {data}"
     screen.command(f"{pdl} register findings --organisation {hero.organisation}", "every finding of one organisation")
-    screen.command(f"{pdl} register retention --format csv > retention.csv", "who is kept until when, by which sentence, for a spreadsheet")
+    if as_it_came:
+        screen.command(f"{pdl} register findings --known-at {year.middle}", "what was known half a year ago, by the clock of that day")
+    screen.command(f"{pdl} register retention --format csv > retention.csv", "until when everything is kept, and by which sentence, for a spreadsheet")
     screen.command(f"{pdl} subject {hero.scheme} {hero.value}", "the dossier above, without values")
+    screen.command(f"{pdl} retention due", "what the ledger itself should erase by now")
     screen.command(f"{pdl} quarantine list", "what could not be recorded, and what to do about it")
-    screen.command(f"{pdl} retention due", "what the ledger itself should erase now")
     screen.command(f"{program} policy show {hero.organisation}", "a statement as the ledger reads it")
-    screen.command(f"{program} policy new my-organisation", "begin with a statement of your own")
-    screen.command(f"{program} judge my-events.jsonl", "judge your own events, in memory; nothing is stored")
+    screen.command(f"{program} policy new my-organisation > my-organisation.toml", "begin with a statement of your own")
+    screen.command(f"{program} demo --events year.jsonl && {program} judge year.jsonl", "judge a file of events in memory; nothing is stored")
 
 
 def _program() -> str:

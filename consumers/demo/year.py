@@ -18,7 +18,7 @@ import orjson
 from consumers.demo import faults
 from consumers.demo.people import PeopleFile, Person
 from consumers.demo.script import NEVER, START, Line, Script, Service, Story, gone_wrong, people_file, scripts
-from consumers.demo.times import DAY, Wait, at_hour, day_of, later, local_day, midnight, on_day_of_month, text_of, wait
+from consumers.demo.times import DAY, Wait, day_of, later, local_day, midnight, on_day_of_month, text_of, wait
 
 PEOPLE: Final = 5_000
 SEED: Final = 20_260_101
@@ -110,6 +110,11 @@ class Year:
         self.first = end.replace(year=end.year - 1) if (end.month, end.day) != (2, 29) else date(end.year - 1, 3, 1)
         self._scripts = tuple(scripts())
         self._people_file = people_file()
+
+    @property
+    def middle(self) -> date:
+        """The day half-way through."""
+        return self.first + (self.end - self.first) // 2
 
     def __iter__(self) -> Iterator[Message]:
         return iter(_Telling(self._scripts, self._people_file, self))
@@ -484,6 +489,3 @@ class _Player:
             person[f"at:{line.id}"], person[f"id:{line.id}"] = person["at"], person["id"]
         text = line.text % tuple([person[slot] for slot in line.slots])
         self._telling.send(line, text, at, index=self._index, story=self._name, wrong=self._story.wrong, rng=self._rng)
-
-
-__all__ = ["Hero", "Message", "Year", "at_hour", "generate"]

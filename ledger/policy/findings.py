@@ -51,7 +51,6 @@ Code = Literal[
     "not-announced",
     "breach-not-notified",
     "consent-of-a-child",
-    "use-after-erasure",
     "sequence-gap",
     "count-differs",
     "unknown-id",

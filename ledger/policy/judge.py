@@ -17,7 +17,7 @@ from msgspec import Struct
 from ledger.domain.calendar import FOREVER
 from ledger.domain.facts import Fact
 from ledger.policy.case import Case, Setting
-from ledger.policy.filters import Check, When, compiled, concerns, matches, types_of
+from ledger.policy.filters import Check, When, compiled, concerns, matcher, types_of
 from ledger.policy.findings import Finding, at, order
 from ledger.policy.promises import (
     AccessScope,
@@ -211,7 +211,6 @@ class _Machine:
     def whole(self, organisation: Organisation) -> list[Finding]:
         case = Case(self.setting, Person(organisation.facts, Organisation()), organisation)
         self._judge_acts(organisation.facts, case)
-        self._judge_acts(organisation.fenced, case)
         for whole in self._whole:
             whole(case)
         return case.found
@@ -295,9 +294,6 @@ class _Machine:
         for article, when, made in rows:
             if article in self.articles:
                 self._add(when, made(self.articles[article], self.setting), law=True)
-        if "17(1)-erased" in self.articles:
-            every = When(type=("data.collected", "data.used", "data.shared", "data.rectified"))
-            self._add(every, statutory.after_erasure(self.articles["17(1)-erased"]), law=True)
 
     def _compile_wholes(self) -> None:
         for promise in self.all:
@@ -393,9 +389,10 @@ class _Machine:
 
 def _unless(gates: Sequence[ContractGate], judged: Act) -> Act:
     """The article steps aside where a rule of the statement covers the act."""
+    covering = tuple(matcher(gate.when) for gate in gates)
 
     def act(fact: Fact, case: Case) -> None:
-        if not any(matches(gate.when, fact) for gate in gates):
+        if not any(covers(fact) for covers in covering):
             judged(fact, case)
 
     return act

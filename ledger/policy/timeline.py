@@ -182,14 +182,13 @@ class Moment(NamedTuple):
 class Organisation:
     """Everything that concerns an organisation as a whole, or everyone it names by client or reference.
 
-    `first` is its first fact of all, with or without a person: cadences run from it.
+    `first` is its first fact of all, with or without a person: cadences run from it. Facts about a person who
+    was erased (fenced) name nobody any more, and are passed over.
     """
 
     def __init__(self, facts: Iterable[Fact] = (), first: Fact | None = None) -> None:
-        given = sorted(facts, key=by_time)
-        ordered = [fact for fact in given if not fact.fenced]
+        ordered = sorted((fact for fact in facts if not fact.fenced), key=by_time)
         self.facts: Final = ordered
-        self.fenced: Final = [fact for fact in given if fact.fenced]
         self.first: Final = first if first is not None else (ordered[0] if ordered else None)
         self.types: Final = _by_type(ordered)
         self.milestones: Final = _index(self.types[MILESTONE], "milestone")

@@ -137,6 +137,10 @@ class EventLog(Protocol):
         """At most `limit` records behind position `after`, in order."""
         ...
 
+    def plain(self, after: int, limit: int) -> list[tuple[int, str, str, bytes]]:
+        """(position, stream, topic, state) of at most `limit` records behind `after`: the fastest way to read them all."""
+        ...
+
     def at(self, positions: Sequence[int]) -> list[Record]:
         """The records at these positions, in order; one that is not there is left out. One query."""
         ...

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar
 
-from projections.page import Page
+from projections.page import COLLECTED, Page
 from projections.register import Ask, Key, Log, Register, Row, counted, presented, text
 
 
@@ -24,7 +24,8 @@ class Collections(Register):
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
         """Count a page's collections by everything but the person."""
         acts: dict[Key, list[datetime]] = defaultdict(list)
-        for line in page.collected():
+        for group in page.of(COLLECTED):
+            line = group.line
             acts[
                 line.organisation,
                 line.activity,
@@ -34,7 +35,7 @@ class Collections(Register):
                 line.origin,
                 line.basis,
                 line.system,
-            ].append(line.time)
+            ] += group.times
         db.executemany(
             self.sql["add"], counted({(*key[:3], text(key[3]), *key[4:]): times for key, times in acts.items()})
         )

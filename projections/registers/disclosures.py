@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar
 
-from projections.page import Page
+from projections.page import SHARED, Page
 from projections.register import Ask, Key, Log, Register, Row, counted, presented, text
 
 
@@ -25,7 +25,8 @@ class Disclosures(Register):
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
         """Count a page's disclosures by everything but the person."""
         acts: dict[Key, list[datetime]] = defaultdict(list)
-        for line in page.shared():
+        for group in page.of(SHARED):
+            line = group.line
             acts[
                 line.organisation,
                 line.activity,
@@ -38,7 +39,7 @@ class Disclosures(Register):
                 line.transfer_tool,
                 line.contract,
                 line.categories,
-            ].append(line.time)
+            ] += group.times
         db.executemany(self.sql["add"], counted({(*key[:-1], text(key[-1])): times for key, times in acts.items()}))
 
     def rows(self, ask: Ask) -> Iterator[Row]:

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar, Final
 
-from projections.page import Page
+from projections.page import COLLECTED, Page
 from projections.register import Ask, Key, Log, Register, Row, counted, presented
 
-_GIVEN: Final = "pdl.notice.given.v1"
-_CONSENT: Final = "pdl.consent.given.v1"
+_WITH: Final = {COLLECTED: "collection", "pdl.notice.given.v1": "notice", "pdl.consent.given.v1": "consent"}
 
 
 class Notices(Register):
@@ -35,17 +34,13 @@ class Notices(Register):
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
         """Count a page's notices."""
         given: dict[Key, list[datetime]] = defaultdict(list)
-        for line in page.collected():
-            if line.notice is not None:
-                given[line.organisation, line.client, line.notice, line.notice_version, None, "collection"].append(
-                    line.time
-                )
-        for _, topic, told in page.details((_GIVEN, _CONSENT)):
-            if told.notice is not None:
-                how = "notice" if topic == _GIVEN else "consent"
-                given[
-                    told.organisation, told.client, told.notice, told.notice_version, told.notice_language, how
-                ].append(told.time)
+        for topic, how in _WITH.items():
+            for group in page.of(topic):
+                line = group.line
+                if line.notice is not None:
+                    given[
+                        line.organisation, line.client, line.notice, line.notice_version, line.notice_language, how
+                    ] += group.times
         db.executemany(self.sql["add"], counted(given))
 
     def rows(self, ask: Ask) -> Iterator[Row]:

@@ -11,7 +11,7 @@ import orjson
 
 from ledger.domain.calendar import local, moment_of
 from ledger.policy.timeline import REPORTED
-from projections.page import Line, Page
+from projections.page import Group, Page
 from projections.register import Ask, Log, Register, Row, micros, shown
 
 _QUARANTINED: Final = "quarantined:"
@@ -30,17 +30,16 @@ class Sources(Register):
 
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
         """Count by source and type; join consecutive numbers."""
-        for topic, _, lines in page.by_type():
-            groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
-            for line in lines:
-                groups[line.source, line.organisation].append(line)
-            db.executemany(
-                self.sql["add"], [(source, of, topic, *_counted(group)) for (source, of), group in groups.items()]
-            )
-            for (source, _), group in groups.items():
-                numbers = [line.sequence for line in group if line.sequence is not None]
-                if numbers:
-                    self._join(db, source, numbers)
+        groups: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
+        for group in page.groups:
+            groups[group.line.source, group.line.organisation, group.topic].append(group)
+        db.executemany(self.sql["add"], [(*place, *_counted(found)) for place, found in groups.items()])
+        numbers: dict[str, set[int]] = defaultdict(set)
+        for group in page.groups:
+            if group.numbers:
+                numbers[group.line.source].update(group.numbers)
+        for source, found_numbers in numbers.items():
+            self._join(db, source, found_numbers)
         self._reports(db, page)
 
     def _join(self, db: sqlite3.Cursor, source: str, numbers: Iterable[int]) -> None:
@@ -101,9 +100,12 @@ class Sources(Register):
         return {column: made.get(column) for column in self.columns}
 
 
-def _counted(lines: list[Line]) -> tuple[int, int, int, int]:
-    times = [line.time for line in lines]
-    return len(lines), micros(min(times)), micros(max(times)), micros(max([line.recorded for line in lines]))
+def _counted(groups: list[Group]) -> tuple[int, int, int, int]:
+    """How many, the first and the last moment, and when it was last heard."""
+    first = min([min(group.times) for group in groups])
+    last = max([max(group.times) for group in groups])
+    heard = max([group.line.recorded for group in groups])
+    return sum([len(group.times) for group in groups]), micros(first), micros(last), micros(heard)
 
 
 def _within(kinds: Mapping[str, int], prefix: str) -> dict[str, int]:

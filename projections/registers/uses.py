@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar
 
-from projections.page import Page
+from projections.page import USED, Page
 from projections.register import Ask, Key, Log, Register, Row, counted, presented, text
 
 
@@ -24,7 +24,8 @@ class Uses(Register):
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
         """Count a page's uses by everything but the person."""
         acts: dict[Key, list[datetime]] = defaultdict(list)
-        for line in page.used():
+        for group in page.of(USED):
+            line = group.line
             acts[
                 line.organisation,
                 line.activity,
@@ -35,7 +36,7 @@ class Uses(Register):
                 line.role,
                 line.system,
                 line.categories,
-            ].append(line.time)
+            ] += group.times
         db.executemany(self.sql["add"], counted({(*key[:-1], text(key[-1])): times for key, times in acts.items()}))
 
     def rows(self, ask: Ask) -> Iterator[Row]:

@@ -13,8 +13,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 SESSION = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-Run = Callable[[list[str]], str]
-"""Runs `pdl` with these arguments and gives back what it printed."""
+ANSWERS = frozenset({0, 1})
+"""Exit statuses of a command that gave an answer."""
+
+
+class Ran(NamedTuple):
+    """How a command ended, what it printed, and what it said on standard error."""
+
+    status: int
+    printed: str
+    said: str
+
+
+Run = Callable[[list[str]], Ran]
+"""Runs `pdl` with these arguments."""
 
 
 class Step(NamedTuple):
@@ -59,16 +71,16 @@ def play(page: Path, run: Run, folder: Path, *, write: bool) -> list[str]:
         out = []
         for step in steps(match[1]):
             words, file = arguments(step.typed)
-            printed = run(words)
+            status, printed, said = run(words)
             if file is not None:
                 (folder / file).write_text(printed, "utf-8")
                 printed = ""
             printed = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
-            if "..." not in step.printed and write:
+            if "..." not in step.printed and write and status in ANSWERS:
                 out.append(f"$ {step.typed}\n{printed}")
                 continue
             if not fits(step.printed, printed):
-                wrong.append(f"$ {step.typed}\n{printed}")
+                wrong.append(f"$ {step.typed}\n{printed}{said}")
             out.append(f"$ {step.typed}\n{step.printed}")
         return f"```console\n{''.join(out)}```"
 

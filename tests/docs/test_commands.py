@@ -11,7 +11,7 @@ import click
 import pytest
 
 from consumers.cli import cli, run
-from tests.docs.sessions import SESSION, fits, play
+from tests.docs.sessions import SESSION, Ran, fits, play
 from tests.docs.texts import ROOT, blocks, name_of, pages, writing
 
 _INLINE = re.compile(r"`(pdl [^`\n]*)`")
@@ -86,12 +86,11 @@ def test_a_session_prints_what_the_page_says(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
 
-    def printed(words: list[str]) -> str:
+    def played(words: list[str]) -> Ran:
         capfd.readouterr()
-        run(words)
-        return capfd.readouterr().out
+        return Ran(run(words), *capfd.readouterr())
 
-    assert "\n".join(play(page, printed, tmp_path, write=writing())) == ""
+    assert "\n".join(play(page, played, tmp_path, write=writing())) == ""
 
 
 def test_three_dots_stand_for_anything_in_a_line_and_for_lines() -> None:

@@ -22,29 +22,51 @@ for _, case in written_cases():
     SEEDS[case["organisation"]] += [fact(event) for event in case["events"]]
 
 
+def _retraction(organisation: str, number: int) -> Fact:
+    return Fact(
+        type="pdl.fact.retracted.v1",
+        id=f"r{number}",
+        source="/cases",
+        time=START + timedelta(days=400),
+        organisation=organisation,
+        retracts_source="/cases",
+        retracts_id=f"x{number}",
+    )
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[str, list[Fact]]:
     """Facts of the written cases, shuffled over people and two years, some linked, some retracted."""
     organisation = draw(st.sampled_from(builtin_ids()))
-    chosen = draw(st.lists(st.tuples(st.sampled_from(SEEDS[organisation]), st.integers(0, 730 * 24), st.integers(0, 2)), max_size=25))
-    facts = []
-    for number, (seed, hours, who) in enumerate(chosen):
-        person = None if seed.person is None else f"p{who}"
-        facts.append(msgspec.structs.replace(seed, id=f"x{number}", person=person, time=START + timedelta(hours=hours)))
+    chosen = draw(
+        st.lists(
+            st.tuples(st.sampled_from(SEEDS[organisation]), st.integers(0, 730 * 24), st.integers(0, 2)), max_size=25
+        )
+    )
+    facts = [
+        msgspec.structs.replace(
+            seed,
+            id=f"x{number}",
+            person=None if seed.person is None else f"p{who}",
+            time=START + timedelta(hours=hours),
+        )
+        for number, (seed, hours, who) in enumerate(chosen)
+    ]
     if draw(st.booleans()):
-        facts.append(Fact(type="pdl.subject.linked.v1", id="l", source="/cases", time=START, organisation=organisation, person="p0", other="p1"))
-    for number in draw(st.lists(st.integers(0, 24), max_size=2)):
         facts.append(
             Fact(
-                type="pdl.fact.retracted.v1",
-                id=f"r{number}",
+                type="pdl.subject.linked.v1",
+                id="l",
                 source="/cases",
-                time=START + timedelta(days=400),
+                time=START,
                 organisation=organisation,
-                retracts_source="/cases",
-                retracts_id=f"x{number}",
+                person="p0",
+                other="p1",
             )
         )
+    facts += [
+        _retraction(organisation, number) for number in draw(st.lists(st.integers(0, 24), max_size=2, unique=True))
+    ]
     return organisation, facts
 
 
@@ -114,7 +136,16 @@ def test_what_is_overdue_stands_in_the_retention_status(history: tuple[str, list
     live = without_retracted(facts)
     everyone = Organisation((fact for fact in live if fact.person is None), first=live[0] if live else None)
     for mine in people_of(live).values():
-        lines = {(line.activity, line.dataset, line.client) for line in retention_status(pack, mine, everyone) if line.due is not None}
+        lines = {
+            (line.activity, line.dataset, line.client)
+            for line in retention_status(pack, mine, everyone)
+            if line.due is not None
+        }
         for finding in judge_person(pack, mine, everyone):
-            if finding.code == "overdue" and finding.until is None and finding.dataset is not None and finding.rule != "DC-19":
+            if (
+                finding.code == "overdue"
+                and finding.until is None
+                and finding.dataset is not None
+                and finding.rule != "DC-19"
+            ):
                 assert (finding.activity, finding.dataset, finding.client) in lines

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ledger.domain.calendar import FOREVER, Duration, after, day_of, duration, last_day, late_from, moment_of, rolled
 from ledger.domain.facts import Fact
 from ledger.policy.case import Case, Setting, same_day
-from ledger.policy.filters import Ids, When, matches, types_of
+from ledger.policy.filters import Ids, When, matcher, types_of
 from ledger.policy.findings import Code
 from ledger.policy.promises.base import Act, PromiseBase, Whole
 from ledger.policy.timeline import (
@@ -139,7 +139,7 @@ def _triggers(promise: Duty, case: Case) -> list[Fact]:
         fact
         for type_ in types_of(when)
         for fact in person.types.get(type_, ())
-        if fact.time >= binds and matches(when, fact)
+        if fact.time >= binds and matcher(when)(fact)
     ]
     if promise.once:
         rows = _first_of_each(rows, case, promise.after_milestone)
@@ -250,17 +250,19 @@ def _existing(case: Case, promise: Duty) -> list[Fact]:
 
 def notices(own: Sequence[NoticeDuty], statutory: Sequence[NoticeDuty], setting: Setting) -> Act:
     """Judge a collection by the information that the person got; the statement's own promise stands for the article."""
+    stated = tuple((promise, matcher(promise.when)) for promise in own)
+    legal = tuple((promise, matcher(promise.when)) for promise in statutory)
 
     def judge(fact: Fact, case: Case) -> None:
         kinds = set()
-        for promise in own:
-            if matches(promise.when, fact):
+        for promise, covers in stated:
+            if covers(fact):
                 kinds.add(promise.at)
                 _noticed_in_time(promise, fact, case)
         if fact.time < setting.law_binds:
             return
-        for promise in statutory:
-            if promise.at not in kinds and matches(promise.when, fact):
+        for promise, covers in legal:
+            if promise.at not in kinds and covers(fact):
                 _noticed_in_time(promise, fact, case)
 
     return judge

@@ -83,10 +83,10 @@ def requests(own: RequestClock | None, law: RequestClock, minimums: Sequence[Min
             request = _gather(received, right, own, case)
             if received.client is not None and own is not None and own.forward_rule is not None:
                 _forwarded(own, own.forward_rule, request, case)
-                continue
-            _clocks(own, law, request, case)
-            for refused in request.refused:
-                _refusal(own, law, request, refused, case)
+            else:
+                _clocks(own, law, request, case)
+                for refused in request.refused:
+                    _refusal(own, law, request, refused, case)
             if right == "erasure":
                 for answered in request.answered:
                     _erased(law, request, answered, minimums, case)

@@ -23,7 +23,7 @@ from ledger.domain.calendar import (
 )
 from ledger.domain.facts import Fact
 from ledger.policy.case import Case
-from ledger.policy.filters import Ids, When, matches, types_of
+from ledger.policy.filters import Ids, When, matcher, types_of
 from ledger.policy.findings import Severity
 from ledger.policy.promises.base import Act, PromiseBase, Whole
 from ledger.policy.promises.statutory import Statutory
@@ -235,7 +235,7 @@ def _derived(promise: Retention, case: Case) -> list[Fact]:
         for when in promise.derived
         for type_ in types_of(when)
         for fact in case.person.types.get(type_, ())
-        if matches(when, fact)
+        if matcher(when)(fact)
     ]
 
 

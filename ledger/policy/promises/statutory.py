@@ -276,13 +276,3 @@ def _people_told(promise: Statutory, closed: Fact, notified: Sequence[Fact], cas
         severity="risk",
         client=closed.client,
     )
-
-
-def after_erasure(promise: Statutory) -> Act:
-    """What still happens to data of a person whose keys were destroyed."""
-
-    def judge(fact: Fact, case: Case) -> None:
-        if fact.fenced:
-            case.find_act(promise, "use-after-erasure", fact, "gebruikt na wissing", "used after erasure")
-
-    return judge

@@ -52,8 +52,16 @@ def written_cases() -> list[tuple[str, dict[str, Any]]]:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
         for case in document["case"]:
             organisation = case.get("organisation", file.stem)
-            events = [event(organisation, number, given, document["defaults"]) for number, given in enumerate(case["events"], 1)]
-            found.append((f"{case['rule']}: {case.get('keeps') or case['breaks']}", {**case, "organisation": organisation, "events": events}))
+            events = [
+                event(organisation, number, given, document["defaults"])
+                for number, given in enumerate(case["events"], 1)
+            ]
+            found.append(
+                (
+                    f"{case['rule']}: {case.get('keeps') or case['breaks']}",
+                    {**case, "organisation": organisation, "events": events},
+                )
+            )
     return found
 
 
@@ -62,7 +70,11 @@ def event(organisation: str, number: int, given: dict[str, Any], defaults: dict[
     data = {**defaults.get(given["type"], {}), **given}
     type_, moment = data.pop("type"), data.pop("at")
     who, class_, age, role = (data.pop(name, None) for name in ("who", "class", "age", "role"))
-    data = {name: value for name, value in data.items() if value not in {"", None}} if all(_plain(v) for v in data.values()) else _filled(data)
+    data = (
+        {name: value for name, value in data.items() if value not in {"", None}}
+        if all(_plain(v) for v in data.values())
+        else _filled(data)
+    )
     if who:
         data["subject"] = {"scheme": "customer-number", "value": who}
         data["subject"] |= ({"class": class_} if class_ else {}) | ({"age": age} if age else {})
@@ -73,7 +85,14 @@ def event(organisation: str, number: int, given: dict[str, Any], defaults: dict[
         data["notice"] = {"id": data["notice"]}
     time = moment if "T" in moment else f"{moment}T09:00:00Z"
     wire = f"pdl.{type_}.v1"
-    return {"specversion": "1.0", "id": f"e{number}", "source": "/cases", "type": wire, "time": time, "data": {"organisation": organisation, **data}}
+    return {
+        "specversion": "1.0",
+        "id": f"e{number}",
+        "source": "/cases",
+        "type": wire,
+        "time": time,
+        "data": {"organisation": organisation, **data},
+    }
 
 
 def _plain(value: Any) -> bool:

@@ -11,7 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.domain import calendar
-from ledger.domain.calendar import AMSTERDAM, FOREVER, Duration, add, after, duration, late_from, local, moment_of, next_working_day, rolled, start_of
+from ledger.domain.calendar import (
+    AMSTERDAM,
+    FOREVER,
+    Duration,
+    add,
+    after,
+    duration,
+    late_from,
+    local,
+    moment_of,
+    next_working_day,
+    rolled,
+    start_of,
+)
 
 days = st.dates(date(1900, 1, 1), date(2199, 12, 31))
 moments = st.datetimes(datetime(1900, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001  hypothesis adds the zone
@@ -49,7 +62,13 @@ def test_easter_is_where_dateutil_finds_it(year: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("P3Y", Duration(months=36)), ("P4W", Duration(days=28)), ("P0D", Duration()), ("PT72H", Duration(hours=72)), ("P1Y6M", Duration(months=18))],
+    [
+        ("P3Y", Duration(months=36)),
+        ("P4W", Duration(days=28)),
+        ("P0D", Duration()),
+        ("PT72H", Duration(hours=72)),
+        ("P1Y6M", Duration(months=18)),
+    ],
 )
 def test_durations_are_read(text: str, expected: Duration) -> None:
     assert duration(text) == expected
@@ -87,7 +106,9 @@ def test_extreme_dates_do_not_crash(text: str) -> None:
 
 def test_a_date_begins_and_ends_in_amsterdam() -> None:
     assert moment_of("2026-03-29") == datetime(2026, 3, 28, 23, tzinfo=UTC)
-    assert moment_of("2026-03-29", ends=True) == datetime(2026, 3, 29, 22, tzinfo=UTC)  # the clocks went forward that night
+    assert moment_of("2026-03-29", ends=True) == datetime(
+        2026, 3, 29, 22, tzinfo=UTC
+    )  # the clocks went forward that night
 
 
 def test_kings_day_moves_when_it_falls_on_a_sunday() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.policy.cases import GOLDEN, fact, fits, judged, names, written_cases
 from ledger.policy.packs import builtin_ids, load_pack
+from tests.unit.policy.cases import GOLDEN, fact, fits, judged, names, written_cases
 
 CONTRACT = [json.loads(line) for line in (GOLDEN / "judge-cases.jsonl").read_text(encoding="utf-8").splitlines()]
 
@@ -25,7 +25,9 @@ def test_the_cases_of_the_contract(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", [case for _, case in written_cases()], ids=[name for name, _ in written_cases()])
 def test_a_rule_is_kept_or_broken(case: dict[str, Any]) -> None:
-    found = judged(case["organisation"], [fact(event) for event in case["events"]], case.get("now", "2026-06-01T10:00:00Z"))
+    found = judged(
+        case["organisation"], [fact(event) for event in case["events"]], case.get("now", "2026-06-01T10:00:00Z")
+    )
     if "breaks" in case:
         assert any(fits(finding, case) for finding in found), found
         assert not [finding for finding in found for rule in case.get("absent", ()) if names(finding, rule)], found
@@ -38,7 +40,9 @@ STANDING = {"RF-02", "RF-17", "KI-01", "KI-02", "KI-30", "IF-21", "KCM-01", "KCM
 
 
 def test_every_rule_that_an_event_can_break_has_a_case() -> None:
-    tried = {case["rule"] for _, case in written_cases() if "breaks" in case} | {case["rule"] for case in CONTRACT if case["polarity"] == "violates"}
+    tried = {case["rule"] for _, case in written_cases() if "breaks" in case} | {
+        case["rule"] for case in CONTRACT if case["polarity"] == "violates"
+    }
     rules = {rule for organisation in builtin_ids() for rule in load_pack(organisation).rules}
     assert len(rules) == 123
     assert not sorted(rules - STANDING - tried)
