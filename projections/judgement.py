@@ -29,7 +29,7 @@ from projections.trail import READ_AT_ONCE, Trail, key_of
 
 WINDOW: Final = 262_144
 """How many positions are judged in one go: who is touched in it is kept in memory, 8 bytes a person."""
-PEOPLE_AT_ONCE: Final = 200
+PEOPLE_AT_ONCE: Final = 500
 _encode: Final = msgspec.json.Encoder().encode
 _finding: Final = msgspec.json.Decoder(Finding).decode
 _line: Final = msgspec.json.Decoder(RetentionLine).decode

@@ -249,8 +249,8 @@ def _cut(shapes: dict[bytes, _Draft], position: int, state: bytes) -> bool:
     rest = organisation + 1 if person < 0 else person + 44
     reference = state.find(b',"reference":"~', rest, salt)
     shape = state[source + 1 : time + 1]
-    if person >= 0:
-        shape += state[organisation + 1 : person]
+    # The line feed keeps facts without a person apart from others of the same shape.
+    shape += b"\n" if person < 0 else state[organisation + 1 : person]
     shape += state[rest:salt] if reference < 0 else state[rest:reference] + state[reference + 32 : salt]
     draft = shapes.get(shape)
     if draft is None:
@@ -266,6 +266,8 @@ def _cut(shapes: dict[bytes, _Draft], position: int, state: bytes) -> bool:
 
 def _sorted_in(shapes: dict[bytes, _Draft], shape: bytes) -> _Draft | None:
     """The draft of a shape not met before, without its number, which is of one event too; None where that is odd."""
+    if b"{" in shape:
+        return None  # What was cut out may have stood inside an object of a producer's making.
     at = shape.find(b',"sequence":')
     if at < 0:
         return shapes.setdefault(shape, _Draft([], [], [], []))
@@ -273,7 +275,7 @@ def _sorted_in(shapes: dict[bytes, _Draft], shape: bytes) -> _Draft | None:
     digits = shape[at + 12 : end]
     if not digits.isdigit():
         return None
-    # The space keeps numbered events apart from others of the same shape.
+    # The space keeps numbered events apart in the same way.
     draft = shapes.setdefault(shape[:at] + shape[end:] + b" ", _Draft([], [], [], []))
     draft.numbers.append(int(digits))
     return draft

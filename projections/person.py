@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ledger.domain.calendar import local
+from ledger.keys import IDENTITY
 from ledger.policy.model import Pack
-from ledger.sealing import IDENTITY, Header
+from ledger.sealing import Header
 from projections.page import COLLECTED
 from projections.register import Row, shown
 from projections.registers.erasures import Erasures

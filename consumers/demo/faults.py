@@ -59,7 +59,9 @@ def _wrong_type(event: dict[str, Any]) -> bytes:
 
 
 def _subject_as_text(event: dict[str, Any]) -> bytes:
-    return orjson.dumps(event | {"data": event["data"] | {"subject": event["data"].get("subject", {}).get("value", "unknown")}})
+    return orjson.dumps(
+        event | {"data": event["data"] | {"subject": event["data"].get("subject", {}).get("value", "unknown")}}
+    )
 
 
 def _far_future(event: dict[str, Any]) -> bytes:

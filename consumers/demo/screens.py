@@ -92,12 +92,25 @@ class Screen:
         self._console.print(f"  {line}", style="bold", soft_wrap=True)
         self._console.print(f"      {meaning}")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), widths: Mapping[str, int] | None = None) -> None:
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        right: Sequence[str] = (),
+        widths: Mapping[str, int] | None = None,
+    ) -> None:
         """A table without lines; `right` names the columns of numbers, `widths` those that wrap."""
         drawn = _table()
         for name in columns:
             width = (widths or {}).get(name)
-            drawn.add_column(name, justify="right" if name in right else "left", overflow="fold", max_width=width, no_wrap=name in right)
+            drawn.add_column(
+                name,
+                justify="right" if name in right else "left",
+                overflow="fold",
+                max_width=width,
+                no_wrap=name in right,
+            )
         for row in rows:
             drawn.add_row(*row)
         with self._console.capture() as captured:
@@ -118,13 +131,22 @@ def outcome(screen: Screen, counts: Mapping[str, int], problems: Mapping[str, in
         "duplicate": "sent twice by its service; counted, not recorded again",
         "quarantined": "could not be read as an event; kept sealed, with its reason",
     }
-    screen.table(("became", "messages", "that is"), [(name, f"{counts[name]:,}", text) for name, text in meanings.items()], right=("messages",))
+    screen.table(
+        ("became", "messages", "that is"),
+        [(name, f"{counts[name]:,}", text) for name, text in meanings.items()],
+        right=("messages",),
+    )
     screen.gap()
-    rows = [(reason, f"{number:,}", REASONS.get(reason, "")) for reason, number in sorted(problems.items(), key=lambda item: -item[1])]
+    rows = [
+        (reason, f"{number:,}", REASONS.get(reason, ""))
+        for reason, number in sorted(problems.items(), key=lambda item: -item[1])
+    ]
     screen.table(("quarantined for", "messages", "that is"), rows, right=("messages",))
 
 
-def organisations(screen: Screen, packs: Packs, people: Mapping[str, int], sources: Sequence[Row], findings: Sequence[Row]) -> None:
+def organisations(
+    screen: Screen, packs: Packs, people: Mapping[str, int], sources: Sequence[Row], findings: Sequence[Row]
+) -> None:
     """The organisations, and how many of their people a finding concerns."""
     rows = []
     for name, pack in packs.items():
@@ -139,7 +161,10 @@ def organisations(screen: Screen, packs: Packs, people: Mapping[str, int], sourc
 
 def registers(screen: Screen, counts: Mapping[str, tuple[int, str]]) -> None:
     """The registers in short."""
-    rows = [(name, f"{number:,}", textwrap.shorten(meaning, _MEANING, placeholder=" ...")) for name, (number, meaning) in counts.items()]
+    rows = [
+        (name, f"{number:,}", textwrap.shorten(meaning, _MEANING, placeholder=" ..."))
+        for name, (number, meaning) in counts.items()
+    ]
     screen.table(("register", "rows", "what it knows"), rows, right=("rows",))
 
 
@@ -151,7 +176,11 @@ def findings(screen: Screen, packs: Packs, found: Sequence[Row]) -> None:
         name = packs[row["organisation"]].name
         rows.append((f"{row['rule']}\n{name}", _words(row), f"{_what(row)}\n{_how_often(group)}"))
         rows.append(("", "", ""))
-    screen.table(("rule", "the statement says", "what happened"), rows[:-1], widths={"rule": 24, "the statement says": 33, "what happened": 35})
+    screen.table(
+        ("rule", "the statement says", "what happened"),
+        rows[:-1],
+        widths={"rule": 24, "the statement says": 33, "what happened": 35},
+    )
 
 
 def _words(row: Row) -> str:
@@ -170,9 +199,21 @@ def _telling(found: Sequence[Row]) -> list[list[Row]]:
     chosen: list[list[Row]] = []
     taken: Counter[str] = Counter()
     for code in _TELLING:
-        candidates = [group for (kind, _), group in groups.items() if kind == code and taken[group[0]["organisation"]] < _PER_ORGANISATION]
+        candidates = [
+            group
+            for (kind, _), group in groups.items()
+            if kind == code and taken[group[0]["organisation"]] < _PER_ORGANISATION
+        ]
         if candidates and len(chosen) < _FINDINGS:
-            best = min(candidates, key=lambda group: (not group[0]["words"], taken[group[0]["organisation"]], -len(group), group[0]["rule"]))
+            best = min(
+                candidates,
+                key=lambda group: (
+                    not group[0]["words"],
+                    taken[group[0]["organisation"]],
+                    -len(group),
+                    group[0]["rule"],
+                ),
+            )
             taken[best[0]["organisation"]] += 1
             chosen.append(best)
     return sorted(chosen, key=lambda group: group[0]["rule"])
@@ -202,10 +243,19 @@ def overdue(screen: Screen, packs: Packs, lines: Sequence[Row]) -> None:
     for (organisation, place, rule), group in sorted(groups.items(), key=lambda item: -len(item[1]))[:_OVERDUE]:
         pack = packs[organisation]
         activity, _, dataset = place.partition("/")
-        label = pack.activities[activity].datasets[dataset].en if activity in pack.activities and dataset in pack.activities[activity].datasets else place
+        label = (
+            pack.activities[activity].datasets[dataset].en
+            if activity in pack.activities and dataset in pack.activities[activity].datasets
+            else place
+        )
         oldest = min(day(row["overdue_since"]) for row in group)
         rows.append((rule, f"{len(group)}", oldest, label, f"“{group[0]['words']}”" if group[0]["words"] else ""))
-    screen.table(("rule", "people", "first due", "what is still kept", "the statement says"), rows, right=("people",), widths={"what is still kept": 28, "the statement says": 36})
+    screen.table(
+        ("rule", "people", "first due", "what is still kept", "the statement says"),
+        rows,
+        right=("people",),
+        widths={"what is still kept": 28, "the statement says": 36},
+    )
 
 
 def day(moment: str | datetime | None) -> str:
@@ -251,20 +301,29 @@ def _deed(wire: str) -> str:
 
 def _detail(row: Mapping[str, Any]) -> str:
     about = ", ".join(row["categories"] or ())
-    circumstances = [about, *(f"{name} {row[name]}" for name in ("purpose", "operation", "recipient", "system", "role") if row.get(name))]
+    circumstances = [
+        about,
+        *(f"{name} {row[name]}" for name in ("purpose", "operation", "recipient", "system", "role") if row.get(name)),
+    ]
     return " · ".join(part for part in circumstances if part)
 
 
 def erasure(screen: Screen, packs: Packs, organisation: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """What an erasure did with each dataset."""
-    words = {"erased": "keys destroyed: nothing opens it any more", "held": "stays", "nothing-held": "the ledger held no value of it"}
+    words = {
+        "erased": "keys destroyed: nothing opens it any more",
+        "held": "stays",
+        "nothing-held": "the ledger held no value of it",
+    }
     shown = []
     for row in rows:
         activity, _, name = row["dataset"].rpartition("/")
-        known = packs[organisation].activities[activity].datasets.get(name) if activity in packs[organisation].activities else None
+        known = (
+            packs[organisation].activities[activity].datasets.get(name)
+            if activity in packs[organisation].activities
+            else None
+        )
         because = f": {row['statute']}" if row["statute"] else ""
         until = f", until {day(row['until'])}" if row["until"] else ""
         shown.append((known.en if known else name, row["outcome"], f"{words[row['outcome']]}{because}{until}"))
     screen.table(("dataset", "outcome", "that is"), shown, widths={"that is": 56})
-
-

@@ -163,7 +163,13 @@ class Line:
         self.id, self.scene, self.after, self.until = step.id, step.scene, step.after, step.until
         self.wait: Wait = wait(step.wait)
         self.every: Wait = wait(step.every or "0s")
-        self.hours, self.day, self.chance, self.keep, self.skip = step.hours, step.day, step.chance, step.keep, step.skip
+        self.hours, self.day, self.chance, self.keep, self.skip = (
+            step.hours,
+            step.day,
+            step.chance,
+            step.keep,
+            step.skip,
+        )
         low, _, high = step.times.partition("..")
         self.times = (int(low), int(high or low))
         self.flag, self.flag_wanted = step.when.removeprefix("!"), not step.when.startswith("!")

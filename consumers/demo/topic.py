@@ -33,13 +33,24 @@ def published(address: str, year: Year) -> str:
     topic = f"pdl-demo-{year.seed}-{year.people}-{year.end:%Y%m%d}"
     _make(address, topic)
     producer = KafkaProducer(
-        bootstrap_servers=address, linger_ms=20, batch_size=256 * 1024, max_request_size=_LARGEST_BYTES, acks="all", compression_type=None
+        bootstrap_servers=address,
+        linger_ms=20,
+        batch_size=256 * 1024,
+        max_request_size=_LARGEST_BYTES,
+        acks="all",
+        compression_type=None,
     )
     try:
         with bar("publishing to Kafka") as shown:
             for number, message in enumerate(year, 1):
                 headers, body = as_record(message)
-                producer.send(topic, value=body, headers=headers, key=message.organisation.encode(), timestamp_ms=int(message.arrived.timestamp() * 1000))
+                producer.send(
+                    topic,
+                    value=body,
+                    headers=headers,
+                    key=message.organisation.encode(),
+                    timestamp_ms=int(message.arrived.timestamp() * 1000),
+                )
                 if number % _SHOWN_EVERY == 0:
                     shown.moved(_SHOWN_EVERY, f"{number:,} messages")
             producer.flush()
@@ -54,7 +65,9 @@ def _make(address: str, topic: str) -> None:
         if topic in admin.list_topics():
             return
         configuration = {"max.message.bytes": str(_LARGEST_BYTES)}
-        admin.create_topics([NewTopic(name=topic, num_partitions=PARTITIONS, replication_factor=1, topic_configs=configuration)])
+        admin.create_topics(
+            [NewTopic(name=topic, num_partitions=PARTITIONS, replication_factor=1, topic_configs=configuration)]
+        )
     finally:
         admin.close()
 

@@ -60,13 +60,29 @@ class Clock:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help=f"Directory to make the demo in.  [default: ./{DATA}]")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help=f"Directory to make the demo in.  [default: ./{DATA}]",
+)
 @click.option("--kafka", is_flag=True, help="Send the year through a real Apache Kafka, and consume it from there.")
-@click.option("--bootstrap-servers", metavar="HOST:PORT", help="The broker for --kafka; else one is started for as long as the demo lasts.")
+@click.option(
+    "--bootstrap-servers",
+    metavar="HOST:PORT",
+    help="The broker for --kafka; else one is started for as long as the demo lasts.",
+)
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Another seed tells another year.")
-@click.option("--people", type=click.IntRange(100, 100_000), default=PEOPLE, show_default=True, help="How many people live in it.")
+@click.option(
+    "--people", type=click.IntRange(100, 100_000), default=PEOPLE, show_default=True, help="How many people live in it."
+)
 @click.option("--fresh", is_flag=True, help="Replace the demo that an earlier run made there.")
-@click.option("--events", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Only write the year to FILE, one event a line.")
+@click.option(
+    "--events",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Only write the year to FILE, one event a line.",
+)
 @click.pass_context
 def demo(
     ctx: click.Context,
@@ -121,12 +137,18 @@ def prepare(data: Path, *, fresh: bool) -> None:
         raise Unreadable(f"{data} is not a directory; name another with --data.")
     if data.is_dir() and any(data.iterdir()):
         if not (data / MARKER).is_file():
-            raise Unreadable(f"{data} was not made by `pdl demo`, so it is left alone; name another directory with --data.")
+            raise Unreadable(
+                f"{data} was not made by `pdl demo`, so it is left alone; name another directory with --data."
+            )
         if not fresh:
-            raise Unreadable(f"{data} holds the demo of an earlier run: look around with `pdl --data {data} status`, or play it anew with --fresh.")
+            raise Unreadable(
+                f"{data} holds the demo of an earlier run: look around with `pdl --data {data} status`, or play it anew with --fresh."
+            )
         shutil.rmtree(data)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (data / MARKER).write_text("This directory was made by `pdl demo`; `pdl demo --fresh` removes it.\n", encoding="utf-8")
+    (data / MARKER).write_text(
+        "This directory was made by `pdl demo`; `pdl demo --fresh` removes it.\n", encoding="utf-8"
+    )
 
 
 # --- the year
@@ -220,7 +242,9 @@ def _through_kafka(data: Path, year: Year, clock: Clock, servers: str | None) ->
     from consumers.demo.topic import consumed, published  # noqa: PLC0415 -- the Kafka client costs 100 ms
     from consumers.kafka.broker import kafka  # noqa: PLC0415 -- as above
 
-    click.echo("Kafka: " + (f"using {servers}" if servers else "starting a broker for as long as the demo lasts ..."), err=True)
+    click.echo(
+        "Kafka: " + (f"using {servers}" if servers else "starting a broker for as long as the demo lasts ..."), err=True
+    )
     with kafka(servers) as address:
         topic = published(address, year)
         tally = Tally()
@@ -268,7 +292,9 @@ def _recorded(screen: Screen, tally: Tally) -> None:
     )
     screens.outcome(screen, tally.outcomes, tally.reasons)
     screen.gap()
-    screen.say(f"{messages:,} messages in {tally.seconds:.0f} seconds: decoded, sealed per person, recorded and hashed.")
+    screen.say(
+        f"{messages:,} messages in {tally.seconds:.0f} seconds: decoded, sealed per person, recorded and hashed."
+    )
 
 
 def _known(screen: Screen, wired: Wired) -> None:
@@ -276,7 +302,10 @@ def _known(screen: Screen, wired: Wired) -> None:
     from projections.registers import BY_NAME  # noqa: PLC0415 -- as above
 
     now = wired.clock()
-    screen.heading("What the registers know", "An auditor asks; the register answers, as of any date. None of them holds a personal value.")
+    screen.heading(
+        "What the registers know",
+        "An auditor asks; the register answers, as of any date. None of them holds a personal value.",
+    )
     counts = {name: (sum(1 for _ in wired.registers.rows(name, now=now)), BY_NAME[name].help) for name in REGISTERS}
     found, sources = list(wired.registers.rows("findings", now=now)), list(wired.registers.rows("sources", now=now))
     screens.organisations(screen, wired.packs, wired.keys.people(), sources, found)
@@ -370,7 +399,11 @@ def _verified(screen: Screen, wired: Wired) -> bool:
         "Every stored byte is read again and compared with the evidence tree: an erasure leaves the proof intact, a change would not.",
     )
     wired.checkpoint()
-    report = verify(wired.log, lambda record: leaf_of(record.stream, record.version, record.topic, record.state), keys=[wired.signer.key])
+    report = verify(
+        wired.log,
+        lambda record: leaf_of(record.stream, record.version, record.topic, record.state),
+        keys=[wired.signer.key],
+    )
     screen.say(f"{'OK' if report.ok else 'NOT OK'}: {report.events:,} records, root {report.root}")
     for problem in report.problems:
         screen.say(f"- {problem}")
@@ -379,19 +412,31 @@ def _verified(screen: Screen, wired: Wired) -> bool:
 
 def _goodbye(screen: Screen, data: Path, year: Year, hero: Hero, *, as_it_came: bool) -> None:
     """What to try; `as_it_came`: messages were recorded when they arrived, not all today."""
-    screen.heading("Try it yourself", f"Everything stays in {data} until `pdl demo --fresh` replaces it. Type the commands as they stand here.")
+    screen.heading(
+        "Try it yourself",
+        f"Everything stays in {data} until `pdl demo --fresh` replaces it. Type the commands as they stand here.",
+    )
     program = _program()
     pdl = f"{program} --data {data}"
     screen.command(f"{pdl} register findings --organisation {hero.organisation}", "every finding of one organisation")
     if as_it_came:
-        screen.command(f"{pdl} register findings --known-at {year.middle}", "what was known half a year ago, by the clock of that day")
-    screen.command(f"{pdl} register retention --format csv > retention.csv", "until when everything is kept, and by which sentence, for a spreadsheet")
+        screen.command(
+            f"{pdl} register findings --known-at {year.middle}",
+            "what was known half a year ago, by the clock of that day",
+        )
+    screen.command(
+        f"{pdl} register retention --format csv > retention.csv",
+        "until when everything is kept, and by which sentence, for a spreadsheet",
+    )
     screen.command(f"{pdl} subject {hero.scheme} {hero.value}", "the dossier above, without values")
     screen.command(f"{pdl} retention due", "what the ledger itself should erase by now")
     screen.command(f"{pdl} quarantine list", "what could not be recorded, and what to do about it")
     screen.command(f"{program} policy show {hero.organisation}", "a statement as the ledger reads it")
     screen.command(f"{program} policy new my-organisation > my-organisation.toml", "begin with a statement of your own")
-    screen.command(f"{program} demo --events year.jsonl && {program} judge year.jsonl", "judge a file of events in memory; nothing is stored")
+    screen.command(
+        f"{program} demo --events year.jsonl && {program} judge year.jsonl",
+        "judge a file of events in memory; nothing is stored",
+    )
 
 
 def _program() -> str:

@@ -104,7 +104,15 @@ class Year:
     Without `wrongs` everybody behaves; without `noise` nothing arrives broken, twice or late.
     """
 
-    def __init__(self, seed: int = SEED, people: int = PEOPLE, end: date = date(2026, 11, 1), *, wrongs: bool = True, noise: bool = True) -> None:
+    def __init__(
+        self,
+        seed: int = SEED,
+        people: int = PEOPLE,
+        end: date = date(2026, 11, 1),
+        *,
+        wrongs: bool = True,
+        noise: bool = True,
+    ) -> None:
         self.seed, self.people, self.end = seed, people, end
         self.wrongs, self.noise = wrongs, noise
         self.first = end.replace(year=end.year - 1) if (end.month, end.day) != (2, 29) else date(end.year - 1, 3, 1)
@@ -129,15 +137,25 @@ class Year:
 
     def planted(self) -> dict[str, tuple[str, ...]]:
         """The rules that each planted wrong breaks, by "organisation/wrong"."""
-        return {f"{script.organisation}/{wrong.id}": tuple(wrong.rules) for script in self._scripts for wrong in script.wrongs}
+        return {
+            f"{script.organisation}/{wrong.id}": tuple(wrong.rules)
+            for script in self._scripts
+            for wrong in script.wrongs
+        }
 
     def beside(self) -> dict[str, tuple[str, ...]]:
         """The rules that are broken beside them, by "organisation/wrong"."""
-        return {f"{script.organisation}/{wrong.id}": tuple(wrong.beside) for script in self._scripts for wrong in script.wrongs}
+        return {
+            f"{script.organisation}/{wrong.id}": tuple(wrong.beside)
+            for script in self._scripts
+            for wrong in script.wrongs
+        }
 
     def protagonist(self) -> Hero:
         """The person whose dossier is worth opening."""
-        script, story = next((script, story) for script in self._scripts for story in script.journeys if story.protagonist)
+        script, story = next(
+            (script, story) for script in self._scripts for story in script.journeys if story.protagonist
+        )
         person = Person(0, _rng(self.seed, "hero"), self._people_file, {})
         person.update(story.set)
         value = str(story.subject["value"]).strip("{}")
@@ -225,7 +243,11 @@ class _Telling:
         fixed = [(story, story.only) for story in script.journeys if story.only]
         if self._year.wrongs:
             scale = min(1.0, self._year.people / PEOPLE)
-            fixed += [(gone_wrong(wrong, by_id), max(1, round(wrong.count * scale))) for wrong in script.wrongs if wrong.story in by_id]
+            fixed += [
+                (gone_wrong(wrong, by_id), max(1, round(wrong.count * scale)))
+                for wrong in script.wrongs
+                if wrong.story in by_id
+            ]
         yield from fixed
         rest = max(0, people - sum(number for _, number in fixed))
         weights = {number: story.weight for number, story in enumerate(script.journeys) if story.weight}
@@ -256,7 +278,15 @@ class _Telling:
     # --- one story ---
 
     def _play(
-        self, index: int, story: Story, person: Person, parent: _Thing | None, rng: Random, name: str, *, begins: int | None = None
+        self,
+        index: int,
+        story: Story,
+        person: Person,
+        parent: _Thing | None,
+        rng: Random,
+        name: str,
+        *,
+        begins: int | None = None,
     ) -> dict[str, int]:
         times = {f"{story.of}.{key}": moment for key, moment in parent.times.items()} if parent else {}
         times["year"] = self._from
@@ -330,19 +360,27 @@ class _Telling:
             self._numbers[service.source] += 1
             text = f'{text},"sequence":{self._numbers[service.source]}'
         body = f"{text}}}".encode()
-        message = Message(body, arrived, script.organisation, sent.service, RECORDED, sent.story, sent.wrong, b"", service.binary)
+        message = Message(
+            body, arrived, script.organisation, sent.service, RECORDED, sent.story, sent.wrong, b"", service.binary
+        )
         if self._gets_lost(message, service):
             return
         if self._year.noise and sent.wire != "report":
             yield from self._spoiled(message, steady=service.counted or service.reports)
         yield message
         if self._year.noise and self._rng.random() * _REPEATED_ONE_IN < 1:
-            self._push(min(arrival + 30 + int(self._rng.random() * DAY), self._until), b"", message._replace(expect=DUPLICATE))
+            self._push(
+                min(arrival + 30 + int(self._rng.random() * DAY), self._until), b"", message._replace(expect=DUPLICATE)
+            )
 
     def _gets_lost(self, message: Message, service: Service) -> bool:
         """Whether a use that its service numbered and counted never arrives: a wrong that only the numbers show."""
         chance = self._year.wrongs and service.counted and message.story and not message.wrong
-        return bool(chance) and _USED in message.body[:300].decode(errors="ignore") and self._rng.random() * _LOST_ONE_IN < 1
+        return (
+            bool(chance)
+            and _USED in message.body[:300].decode(errors="ignore")
+            and self._rng.random() * _LOST_ONE_IN < 1
+        )
 
     def _spoiled(self, message: Message, *, steady: bool) -> Iterator[Message]:
         """Now and then a broken message before the good one, or a second one that contradicts it after it."""
@@ -351,8 +389,15 @@ class _Telling:
             event = orjson.loads(message.body)
             event["id"] = _event_id(int(message.arrived.timestamp()), self._rng)
             event.pop("sequence", None)
-            yield message._replace(body=fault.spoil(event), expect=fault.reason, clean=message.body, wrong="", binary=False)
-        if not steady and not message.wrong and _USED in message.body[:300].decode(errors="ignore") and self._rng.random() * _CONFLICTING_ONE_IN < 1:
+            yield message._replace(
+                body=fault.spoil(event), expect=fault.reason, clean=message.body, wrong="", binary=False
+            )
+        if (
+            not steady
+            and not message.wrong
+            and _USED in message.body[:300].decode(errors="ignore")
+            and self._rng.random() * _CONFLICTING_ONE_IN < 1
+        ):
             other = faults.changed(orjson.loads(message.body))
             again = message._replace(body=other, expect="conflicting-duplicate")
             self._push(min(int(message.arrived.timestamp()) + 3_600, self._until), b"", again)
@@ -410,7 +455,9 @@ def _wire(text: str) -> str:
 
 def _accounts(script: Script, seed: int) -> dict[str, list[str]]:
     rng = _rng(seed, script.organisation, "accounts")
-    return {role: [f"account-{rng.getrandbits(32):08x}" for _ in range(number)] for role, number in script.accounts.items()}
+    return {
+        role: [f"account-{rng.getrandbits(32):08x}" for _ in range(number)] for role, number in script.accounts.items()
+    }
 
 
 def _apportion(total: int, weights: Mapping[int, float]) -> dict[int, int]:
@@ -433,22 +480,34 @@ def _event_id(at: int, rng: Random) -> str:
 class _Player:
     """One story being played."""
 
-    def __init__(self, telling: _Telling, index: int, story: Story, person: Person, flags: set[str], times: dict[str, int], rng: Random, name: str) -> None:
+    def __init__(
+        self,
+        telling: _Telling,
+        index: int,
+        story: Story,
+        person: Person,
+        flags: set[str],
+        times: dict[str, int],
+        rng: Random,
+        name: str,
+    ) -> None:
         self._telling, self._index, self._story, self._person = telling, index, story, person
         self._flags, self._times, self._rng, self._name = flags, times, rng, name
 
-    def play(self, lines: list[Line]) -> None:
-        """Play these lines in order."""
+    def play(self, lines: list[Line], limit: int = NEVER) -> None:
+        """Play these lines in order, nothing of them at `limit` or later."""
         for line in lines:
-            if (line.flag and (line.flag in self._flags) != line.flag_wanted) or (line.chance < 1 and self._rng.random() >= line.chance):
+            if (line.flag and (line.flag in self._flags) != line.flag_wanted) or (
+                line.chance < 1 and self._rng.random() >= line.chance
+            ):
                 continue
             base = self._times.get(line.after or "last")
             if base is not None:
-                self._repeat(line, later(base, line.wait, line.hours, self._rng))
+                self._repeat(line, later(base, line.wait, line.hours, self._rng), limit)
 
-    def _repeat(self, line: Line, at: int) -> None:
+    def _repeat(self, line: Line, at: int, limit: int) -> None:
         low, high = line.times
-        until = self._times.get(line.until, NEVER) if line.until else NEVER
+        until = min(limit, self._times.get(line.until, NEVER)) if line.until else limit
         for number in range(low if low == high else self._rng.randint(low, high)):
             if number:
                 at = self._again(at, line)
@@ -457,7 +516,7 @@ class _Player:
             if at >= until:
                 return
             if number != line.skip:
-                self._once(line, at)
+                self._once(line, at, until)
 
     def _again(self, at: int, line: Line) -> int:
         every: Wait = line.every
@@ -465,7 +524,7 @@ class _Player:
             return on_day_of_month(at, line.day, line.hours, self._rng)
         return later(at, every, line.hours, self._rng)
 
-    def _once(self, line: Line, at: int) -> None:
+    def _once(self, line: Line, at: int, until: int) -> None:
         for name, value in line.set.items():
             self._person.pop(name, None)
             if value:
@@ -473,7 +532,7 @@ class _Player:
         self._times["last"] = at
         if line.scene:
             self._person.pop("ref", None)
-            self.play(self._telling.scene(self._index, self._story, line.scene))
+            self.play(self._telling.scene(self._index, self._story, line.scene), until)
         else:
             self._tell(line, at)
         if line.id:

@@ -127,6 +127,9 @@ class JarBroker:
         if java is None:
             raise StoreUnavailable("Apache Kafka needs Java 17: install a JRE, or give a broker's address.")
         self._java = [java, "-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*"]
+        # Where the system can, the broker dies with us, however we die.
+        setpriv = shutil.which("setpriv")
+        self._with_us = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
         self._home = Path(tempfile.mkdtemp(prefix="pdl-kafka-"))
         self._port = free_port()
         self._config = self._home / "server.properties"
@@ -141,7 +144,7 @@ class JarBroker:
             self._format()
         with (self._home / "kafka.out").open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603 -- our own command, no shell
-                [*self._java, "kafka.Kafka", str(self._config)],
+                [*self._with_us, *self._java, "kafka.Kafka", str(self._config)],
                 cwd=self._home,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

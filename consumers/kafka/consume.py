@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import kafka
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import (
+    CorruptRecordError,
     KafkaError,
     OffsetOutOfRangeError,
     UnsupportedCodecError,
@@ -38,6 +39,10 @@ SILENCE_SECONDS: Final = 5.0
 CLOSE_MS_MAX: Final = 5_000
 BACKOFF_SECONDS_MAX: Final = 15.0
 PARTITION_BYTES: Final = 8 * 1024 * 1024
+CORRUPT: Final = (
+    "Its bytes were damaged on the way, or a header's name is not UTF-8. Nothing was skipped and nothing is lost: run it again; "
+    "if it stays, have the topic's owner look at that offset."
+)
 _log = logging.getLogger("pdl.kafka")
 
 
@@ -204,6 +209,8 @@ class Consumption:
             raise StoreUnavailable(
                 "the topic is compressed with a codec that is not installed here; gzip needs nothing."
             ) from exc
+        except CorruptRecordError as exc:
+            raise StoreUnavailable(f"a record cannot be read by the Kafka client: {self._positions()}. {CORRUPT}") from exc
         except KafkaError as exc:
             raise StoreUnavailable(
                 f"Kafka refused: {type(exc).__name__}. Nothing is lost; run it again when the broker is well."
@@ -252,6 +259,12 @@ class Consumption:
         cluster = self._consumer._cluster  # noqa: SLF001 -- the client offers no public way to a topic's UUID
         topic_id = cluster.topic_id(partition.topic) or partition.topic
         return f"kafka:{cluster.cluster_id or 'unnamed'}:{topic_id}:{partition.partition}"
+
+    def _positions(self) -> str:
+        return ", ".join(
+            f"topic {partition.topic}, partition {partition.partition}, offset {self._consumer.position(partition, timeout_ms=0)} or behind"
+            for partition in sorted(self._consumer.assignment() - self._consumer.paused())
+        )
 
     def _at_end(self) -> bool:
         if not self._assigned.joined:

@@ -56,7 +56,7 @@ from ledger.policy.timeline import (
     Copy,
     Organisation,
     Person,
-    people_of,
+    grouped,
     without_retracted,
 )
 
@@ -89,7 +89,7 @@ def judge(pack: Pack, facts: Iterable[Fact]) -> list[Finding]:
     given = list(facts)
     live = without_retracted(fact for fact in given if fact.organisation == pack.organisation)
     organisation = Organisation((fact for fact in live if fact.person is None), first=live[0] if live else None)
-    people = people_of(live)
+    people = grouped(live)
     found = judge_organisation(pack, organisation)
     for mine in people.values():
         found += judge_person(pack, mine, organisation)

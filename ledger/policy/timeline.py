@@ -75,9 +75,14 @@ def people_of(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
 
     The last word on a pair counts (`also`, linked, unlinked): an unlinked pair was never linked.
     """
+    return grouped(sorted(facts, key=by_time))
+
+
+def grouped(ordered: Iterable[Fact]) -> dict[str, list[Fact]]:
+    """The same, of facts that are in order already."""
     members: dict[str, list[Fact]] = {}
     pairs: dict[tuple[str, str], bool] = {}
-    for fact in sorted(facts, key=by_time):
+    for fact in ordered:
         if fact.person is None:
             continue
         members.setdefault(fact.person, []).append(fact)
@@ -312,13 +317,10 @@ class Person:
             rows = [fact for fact in self.types[COLLECTED] if fact.class_ is not None]
             rows += [fact for fact in self.types[MILESTONE] if fact.milestone in CLASS_OF_MILESTONE]
             self._classes = sorted(rows, key=by_time)
-        found = None
-        for fact in self._classes:
-            if fact.time > at:
-                break
-            if same(fact.client, client):
-                found = fact.class_ if fact.type == COLLECTED else CLASS_OF_MILESTONE[fact.milestone or ""]
-        return found
+        for fact in reversed(self._classes):
+            if fact.time <= at and same(fact.client, client):
+                return fact.class_ if fact.type == COLLECTED else CLASS_OF_MILESTONE[fact.milestone or ""]
+        return None
 
     # --- consent ------------------------------------------------------------------------------------------------------
 
@@ -335,15 +337,12 @@ class Person:
 
     def last_word(self, purpose: str, at: datetime, client: str | None, recipient: str | None = None) -> Fact | None:
         """The consent, refusal, withdrawal or objection that decides at a moment; a given consent counts at once."""
-        found = None
-        for fact in self.consents.get(purpose, ()):
-            if fact.time > at:
-                break
-            if not same(fact.client, client) or (fact.recipient is not None and fact.recipient != recipient):
+        for fact in reversed(self.consents.get(purpose, ())):
+            if fact.time > at or (fact.time == at and fact.type != GIVEN):
                 continue
-            if fact.type == GIVEN or fact.time < at:
-                found = fact
-        return found
+            if same(fact.client, client) and fact.recipient in {None, recipient}:
+                return fact
+        return None
 
     def consent(self, purpose: str, at: datetime, client: str | None, recipient: str | None = None) -> Fact | None:
         """The consent for a purpose that is in force at a moment."""
@@ -355,17 +354,12 @@ class Person:
 
     def stop(self, purpose: str, at: datetime, client: str | None, recipient: str | None = None) -> Fact | None:
         """The withdrawal or objection that ended use for a purpose, unless new consent reopened it (Reading 4)."""
-        found = None
-        for fact in self.consents.get(purpose, ()):
-            if fact.time > at:
-                break
-            if not same(fact.client, client) or (fact.recipient is not None and fact.recipient != recipient):
+        for fact in reversed(self.consents.get(purpose, ())):
+            if fact.time > at or fact.type == REFUSED or (fact.time == at and fact.type != GIVEN):
                 continue
-            if fact.type == GIVEN:
-                found = None
-            elif fact.time < at and fact.type != REFUSED:
-                found = fact
-        return found
+            if same(fact.client, client) and fact.recipient in {None, recipient}:
+                return None if fact.type == GIVEN else fact
+        return None
 
     # --- contracts and milestones ---------------------------------------------------------------------------------------
 
@@ -456,15 +450,20 @@ class Person:
         """Every copy that was reported, with the moment at which it ended."""
         if self._copies is None:
             copies: list[Copy] = []
+            live: dict[str | None, list[Copy]] = {}
             for fact in self.facts:
                 if fact.type == COLLECTED:
-                    copies += [Copy(fact, category, fact.system, fact.time) for category in fact.categories]
+                    made = [Copy(fact, category, fact.system, fact.time) for category in fact.categories]
                 elif fact.type == USED and fact.system is not None:
-                    copies += _new_holders(fact, copies)
+                    made = _new_holders(fact, live.get(fact.activity, []), copies)
                 elif fact.type == DELETED:
-                    for copy in copies:
-                        if copy.end is FOREVER and copy.reached_by(fact):
-                            copy.end, copy.ended_by = fact.time, fact
+                    live[fact.activity] = _end(fact, live.get(fact.activity, []))
+                    continue
+                else:
+                    continue
+                if made:
+                    copies += made
+                    live.setdefault(fact.activity, []).extend(made)
             self._copies = copies
         return self._copies
 
@@ -505,24 +504,33 @@ def _lifts(lifted: Fact, placed: Fact) -> bool:
     )
 
 
-def _new_holders(used: Fact, copies: list[Copy]) -> list[Copy]:
+def _end(deleted: Fact, live: Iterable[Copy]) -> list[Copy]:
+    """End the copies that a deletion reaches, and return the others."""
+    left = []
+    for copy in live:
+        if copy.reached_by(deleted):
+            copy.end, copy.ended_by = deleted.time, deleted
+        else:
+            left.append(copy)
+    return left
+
+
+def _new_holders(used: Fact, live: Sequence[Copy], copies: Sequence[Copy]) -> list[Copy]:
     """The copies that a use in a named system shows to be there (contract, Reading 20)."""
     made = []
     for category in dict.fromkeys(used.categories):
-        mine = [
-            copy
-            for copy in copies
-            if copy.category == category
-            and copy.collected.activity == used.activity
-            and same(copy.collected.client, used.client)
-        ]
-        if not mine:
-            continue
-        held = [copy for copy in mine if copy.end is FOREVER]
-        shown = {id(copy.collected): copy.collected for copy in held} or {
-            id(mine[-1].collected): max((copy.collected for copy in mine), key=by_time)
-        }
+        held = [copy for copy in live if copy.category == category and same(copy.collected.client, used.client)]
         there = {id(copy.collected) for copy in held if copy.system == used.system}
+        shown = {id(copy.collected): copy.collected for copy in held}
+        if not held:
+            gone = [
+                copy.collected
+                for copy in copies
+                if copy.category == category
+                and copy.collected.activity == used.activity
+                and same(copy.collected.client, used.client)
+            ]
+            shown = {0: max(gone, key=by_time)} if gone else {}
         made += [
             Copy(collected, category, used.system, used.time)
             for collected in shown.values()

@@ -53,7 +53,9 @@ def test_the_tour_ends_well_and_shows_every_screen(shown: tuple[int, str, Path, 
     assert "OK:" in text
 
 
-def test_the_tour_fits_a_hundred_columns_and_has_no_codes_of_a_terminal_in_a_pipe(shown: tuple[int, str, Path, Year]) -> None:
+def test_the_tour_fits_a_hundred_columns_and_has_no_codes_of_a_terminal_in_a_pipe(
+    shown: tuple[int, str, Path, Year],
+) -> None:
     _, text, _, _ = shown
     commands = [line for line in text.splitlines() if line.startswith("  ")]
 

@@ -19,7 +19,6 @@ from ledger.domain import errors
 from ledger.domain.envelope import BODY_BYTES_MAX, REASONS
 from ledger.domain.errors import LedgerError
 from ledger.domain.events import (
-    BY_WIRE,
     EVENT_TYPES,
     NO_SUBJECT,
     SUBJECT_OPTIONAL,
@@ -174,10 +173,16 @@ def events() -> str:
             ],
         ),
         "## Fields of every type\n\n",
-        _field_table(Event, frozenset(), _ways(Event) | {"organisation": "clear", "actor": "role as listed, id sealed"}),
+        _field_table(
+            Event, frozenset(), _ways(Event) | {"organisation": "clear", "actor": "role as listed, id sealed"}
+        ),
     ]
     for struct in (Subject, Identifier, Actor, Notice):
-        out += [f"### {struct.__name__}\n\n", f"{_paragraph(struct.__doc__)}\n\n", _field_table(struct, frozenset(), _INNER | _OWN.get(struct, {}))]
+        out += [
+            f"### {struct.__name__}\n\n",
+            f"{_paragraph(struct.__doc__)}\n\n",
+            _field_table(struct, frozenset(), _INNER | _OWN.get(struct, {})),
+        ]
     out += ["## Types\n\n", *(_event(event, common) for event in EVENT_TYPES)]
     return "".join(out).rstrip() + "\n"
 
@@ -212,12 +217,16 @@ def _field_table(struct: type[Struct], without: frozenset[str], ways: dict[str, 
 
 def _event(event: type[Event], common: frozenset[str]) -> str:
     about = {NO_SUBJECT: "No subject.", SUBJECT_OPTIONAL: "Subject optional."}.get(event.SUBJECT, "Subject required.")
-    own = [name for name, _, required, _ in _fields(event) if name not in common or (required and name != "organisation")]
+    own = [
+        name for name, _, required, _ in _fields(event) if name not in common or (required and name != "organisation")
+    ]
     own = [name for name in own if name != "subject"]
     ways = _ways(event)
     rows = _field_table(event, frozenset(event.__struct_fields__) - set(own), ways) if own else ""
     example = json.loads((ROOT / "tests" / "golden" / "events" / f"{event.WIRE}.json").read_text("utf-8"))["event"]
-    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in example["data"].items())
+    lines = ",\n".join(
+        f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in example["data"].items()
+    )
     return f"### {event.WIRE}\n\n{_paragraph(event.__doc__)} {about}\n\n{rows}```json\n{{\n{lines}\n}}\n```\n\n"
 
 
@@ -249,7 +258,10 @@ def errors_() -> str:
             ],
         ),
         "## Errors\n\n",
-        _table(("error", "exit status", "meaning"), [(f"`{error.__name__}`", status_of(error()), _paragraph(error.__doc__)) for error in error_classes()]),
+        _table(
+            ("error", "exit status", "meaning"),
+            [(f"`{error.__name__}`", status_of(error()), _paragraph(error.__doc__)) for error in error_classes()],
+        ),
         "## Reasons of quarantine\n\n",
         "An input that cannot be recorded waits in the quarantine with one of these reasons. `pdl quarantine list` shows them.\n\n",
         _table(("reason", "meaning"), [(f"`{reason}`", REASONS_SAID[reason]) for reason in REASONS]),
@@ -270,19 +282,30 @@ def settings() -> str:
     for field in msgspec.structs.fields(Settings):
         meta = next(part for part in get_args(hints[field.name]) if isinstance(part, Meta))
         default = msgspec.json.encode(field.default).decode()
-        rows.append((f"`{field.name}`", _range(hints[field.name], meta), f"`{default}`", f"`{PREFIX}{field.name.upper()}`", meta.description))
+        rows.append(
+            (
+                f"`{field.name}`",
+                _range(hints[field.name], meta),
+                f"`{default}`",
+                f"`{PREFIX}{field.name.upper()}`",
+                meta.description,
+            )
+        )
     others = [(f"`{name}`", _ELSEWHERE[name]) for name in sorted(NOT_SETTINGS)]
-    return "".join(
-        [
-            WRITTEN,
-            "# Settings\n\n",
-            "`pdl.toml` in the data directory, made at first use. A variable of the environment outranks the file. An unknown name, a wrong\n",
-            "type or a value out of range is refused, with the place where it stands.\n\n",
-            _table(("setting", "form", "default", "variable", "meaning"), rows),
-            "Variables that are no settings:\n\n",
-            _table(("variable", "meaning"), others),
-        ]
-    ).rstrip() + "\n"
+    return (
+        "".join(
+            [
+                WRITTEN,
+                "# Settings\n\n",
+                "`pdl.toml` in the data directory, made at first use. A variable of the environment outranks the file. An unknown name, a wrong\n",
+                "type or a value out of range is refused, with the place where it stands.\n\n",
+                _table(("setting", "form", "default", "variable", "meaning"), rows),
+                "Variables that are no settings:\n\n",
+                _table(("variable", "meaning"), others),
+            ]
+        ).rstrip()
+        + "\n"
+    )
 
 
 _ELSEWHERE: Final = {
@@ -312,7 +335,9 @@ def commands() -> Iterator[tuple[list[str], click.Command, click.Context]]:
             yield from _below(found, name, root)
 
 
-def _below(command: click.Command, name: str, parent: click.Context) -> Iterator[tuple[list[str], click.Command, click.Context]]:
+def _below(
+    command: click.Command, name: str, parent: click.Context
+) -> Iterator[tuple[list[str], click.Command, click.Context]]:
     context = click.Context(command, parent=parent, info_name=name, terminal_width=100, max_content_width=100)
     yield context.command_path.split(), command, context
     if isinstance(command, click.Group):

@@ -79,7 +79,7 @@ def play(page: Path, run: Run, folder: Path, *, write: bool) -> list[str]:
             if "..." not in step.printed and write and status in ANSWERS:
                 out.append(f"$ {step.typed}\n{printed}")
                 continue
-            if not fits(step.printed, printed):
+            if status not in ANSWERS or not fits(step.printed, printed):
                 wrong.append(f"$ {step.typed}\n{printed}{said}")
             out.append(f"$ {step.typed}\n{step.printed}")
         return f"```console\n{''.join(out)}```"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -16,7 +17,7 @@ from tests.docs.texts import ROOT, blocks, name_of, pages, writing
 
 _INLINE = re.compile(r"`(pdl [^`\n]*)`")
 _TASK = re.compile(r"\bmake ([a-z]+)")
-PAGES = [page for page in pages() if page.name not in {"cli.md"}]
+PAGES = [page for page in pages() if page.name != "cli.md"]
 
 
 def _typed(page: Path) -> list[str]:
@@ -26,8 +27,8 @@ def _typed(page: Path) -> list[str]:
         if language not in {"sh", "console"}:
             continue
         for line in text.replace("\\\n", " ").splitlines():
-            line = line.removeprefix("$ ")
-            found += [part.strip() for part in line.split("|") if part.strip().startswith("pdl ")]
+            parts = [part.strip() for part in line.removeprefix("$ ").split("|")]
+            found += [part for part in parts if part.startswith("pdl ")]
     return found
 
 
@@ -73,7 +74,9 @@ def test_every_command_in_running_text_has_its_name(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_task_on_a_page_is_in_the_makefile(page: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    code = [text for language, text in blocks(page) if language == "sh"] + re.findall(r"`(make [^`]*)`", page.read_text("utf-8"))
+    code = [text for language, text in blocks(page) if language == "sh"] + re.findall(
+        r"`(make [^`]*)`", page.read_text("utf-8")
+    )
     assert {task for text in code for task in _TASK.findall(text)} - targets == set()
 
 
@@ -81,8 +84,9 @@ def test_every_task_on_a_page_is_in_the_makefile(page: Path) -> None:
 def test_a_session_prints_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for variable in ("PDL_DATA", "PDL_DEBUG", "COLUMNS"):
-        monkeypatch.delenv(variable, raising=False)
+    write = writing()
+    for variable in [name for name in os.environ if name.startswith("PDL_") or name == "COLUMNS"]:
+        monkeypatch.delenv(variable)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
 
@@ -90,7 +94,7 @@ def test_a_session_prints_what_the_page_says(
         capfd.readouterr()
         return Ran(run(words), *capfd.readouterr())
 
-    assert "\n".join(play(page, played, tmp_path, write=writing())) == ""
+    assert "\n".join(play(page, played, tmp_path, write=write)) == ""
 
 
 def test_three_dots_stand_for_anything_in_a_line_and_for_lines() -> None:

@@ -28,7 +28,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["event", "secrets", "state", "header", "sections", "leaf", "leaf-hash", "checkpoint", "verifier-key", "proof", "root", "journal"]
+    "name",
+    [
+        "event",
+        "secrets",
+        "state",
+        "header",
+        "sections",
+        "leaf",
+        "leaf-hash",
+        "checkpoint",
+        "verifier-key",
+        "proof",
+        "root",
+        "journal",
+    ],
 )
 def test_the_example_is_what_the_ledger_writes(made: dict[str, str], name: str) -> None:
     assert name in made
@@ -74,7 +88,9 @@ def test_sections_open_with_the_header_as_associated_data() -> None:
     secrets, fields = _secrets(), json.loads(header)
     opened = {}
     for (dataset, key_id, nonce), cipher in zip(fields["sections"], sealed, strict=True):
-        key = next(secrets[name] for name in ("identity key", "forms/forms key") if secrets[f"{name} id"].hex() == key_id)
+        key = next(
+            secrets[name] for name in ("identity key", "forms/forms key") if secrets[f"{name} id"].hex() == key_id
+        )
         opened[dataset] = json.loads(AESGCM(key).decrypt(bytes.fromhex(nonce), cipher, header))
     sent = json.loads(part(PAGE, "event"))
     assert opened["forms/forms"] == sent["data"]["values"]

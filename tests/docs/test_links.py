@@ -18,9 +18,8 @@ def test_every_relative_link_resolves(page: Path) -> None:
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        if not target.exists() or not target.is_relative_to(ROOT):
-            broken.append(link)
-        elif anchor and target.suffix == ".md" and anchor not in anchors(target):
+        there = target.exists() and target.is_relative_to(ROOT)
+        if not there or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
 
@@ -30,7 +29,9 @@ def test_every_page_of_docs_is_reached_from_its_index() -> None:
     reached, front = {index}, [index]
     while front:
         page = front.pop()
-        targets = {(page.parent / link.partition("#")[0]).resolve() for link in links(page) if not re.match(r"[a-z]+:|#", link)}
+        targets = {
+            (page.parent / link.partition("#")[0]).resolve() for link in links(page) if not re.match(r"[a-z]+:|#", link)
+        }
         fresh = {target for target in targets if target.suffix == ".md" and target.is_file()} - reached
         reached |= fresh
         front += sorted(fresh)

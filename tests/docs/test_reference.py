@@ -24,7 +24,9 @@ def test_every_event_type_is_documented() -> None:
 
 def test_every_error_says_in_the_reference_what_is_safe_to_do() -> None:
     text = (REFERENCE / "errors.md").read_text("utf-8")
-    assert [error.__name__ for error in error_classes() if f"| `{error.__name__}` |" not in text or not error.__doc__] == []
+    assert [
+        error.__name__ for error in error_classes() if f"| `{error.__name__}` |" not in text or not error.__doc__
+    ] == []
 
 
 def test_every_reason_of_quarantine_is_explained() -> None:

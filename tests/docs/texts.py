@@ -25,7 +25,16 @@ class Block(NamedTuple):
 def pages() -> list[Path]:
     """Every page of the documentation, wherever it stands."""
     found = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
-    return sorted([*found, *(path for room in ("ledger", "projections", "consumers", "tests") for path in (ROOT / room).rglob("README.md"))])
+    return sorted(
+        [
+            *found,
+            *(
+                path
+                for room in ("ledger", "projections", "consumers", "tests", "examples")
+                for path in (ROOT / room).rglob("README.md")
+            ),
+        ]
+    )
 
 
 def name_of(page: Path) -> str:

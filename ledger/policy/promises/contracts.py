@@ -15,8 +15,8 @@ class ContractGate(PromiseBase, frozen=True, kw_only=True, tag="contract-gate"):
     """The acts that match need a valid contract with their recipient, or with the person (`party`).
 
     `must_cite`: the act names the contract, which is with the person and names the recipient;
-    `not_client`: an act towards the data's own client is exempt; `processors`: only recipients that were
-    engaged as processor, or that the statement lists, need one; `statutory`: yields to the statement's own gate.
+    `not_client`: an act towards the data's own client is exempt; `processors`: only recipients that render a
+    service, were engaged as processor, or are listed need one; `statutory`: yields to the statement's own gate.
     """
 
     when: When
@@ -36,10 +36,10 @@ def contract_gate(promise: ContractGate, setting: Setting) -> Act:
     def judge(fact: Fact, case: Case) -> None:
         if promise.not_client and fact.client is not None and fact.recipient == fact.client:
             return
-        if (
-            promise.processors
-            and fact.recipient not in listed
-            and not case.organisation.is_processor(fact.recipient or "", fact.time)
+        if promise.processors and not (
+            fact.service is not None
+            or fact.recipient in listed
+            or case.organisation.is_processor(fact.recipient or "", fact.time)
         ):
             return
         if promise.must_cite and fact.contract is None:

@@ -355,16 +355,16 @@ def statutory_term(
 
 
 def _first_notice(fact: Fact, case: Case) -> datetime | None:
-    """The first notice at or after a collection that names its categories, or names none."""
-    person = case.person
-    times = [
-        row.time
-        for row in person.types.get(NOTICE, ())
-        if row.time >= fact.time
-        and same(row.client, fact.client)
-        and (not row.about or set(row.about).issuperset(fact.categories))
-    ]
-    times += [
+    """When notices at or after a collection had named all of its categories, or one named none (contract, Reading 8)."""
+    person, whole = case.person, []
+    named: dict[str, datetime] = {}
+    for row in person.types.get(NOTICE, ()):
+        if row.time >= fact.time and same(row.client, fact.client):
+            if row.about:
+                named = dict.fromkeys(row.about, row.time) | named
+            else:
+                whole.append(row.time)
+    whole += [
         row.time
         for row in person.types.get(INFORMED, ())
         if row.time >= fact.time and "storage" in row.about and same(row.client, fact.client)
@@ -372,8 +372,10 @@ def _first_notice(fact: Fact, case: Case) -> datetime | None:
     if fact.notice is not None:
         at = moment_of(fact.notice_at) or fact.time
         if at >= fact.time or same_day(at, fact.time):
-            times.append(max(at, fact.time))
-    return min(times, default=None)
+            whole.append(max(at, fact.time))
+    if fact.categories and named.keys() >= set(fact.categories):
+        whole.append(max(named[category] for category in fact.categories))
+    return min(whole, default=None)
 
 
 def _first_contact(fact: Fact, case: Case) -> Fact | None:

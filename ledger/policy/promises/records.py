@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+import itertools
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from ledger.domain.calendar import moment_of
@@ -75,42 +78,53 @@ def _note(case: Case, code: Code, fact: Fact, text: tuple[str, str]) -> None:
 
 
 def sources(facts: Sequence[Fact], case: Case) -> None:
-    """Note gaps in `sequence` per source, and reports of a source that differ from what it sent."""
+    """Note gaps in `sequence` per source, and reports of a source that differ from what it sent.
+
+    A source may speak for several organisations: its gaps show only where all its facts are given.
+    """
     _gaps(facts, case)
-    mine = [fact for fact in facts if fact.organisation == case.setting.organisation]
-    for report in sorted((fact for fact in mine if fact.type == REPORTED), key=by_time):
-        _compare(report, mine, case)
+    mine = case.setting.organisation
+    reports = [fact for fact in facts if fact.type == REPORTED and fact.organisation == mine]
+    if not reports:
+        return
+    sent: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for fact in facts:
+        if fact.organisation == mine:
+            sent[fact.source, fact.type].append(fact.time)
+    for times in sent.values():
+        times.sort()
+    for report in sorted(reports, key=by_time):
+        _compare(report, sent, case)
 
 
 def _gaps(facts: Sequence[Fact], case: Case) -> None:
     numbered: dict[str, dict[int, Fact]] = defaultdict(dict)
-    for fact in sorted((fact for fact in facts if fact.sequence is not None), key=by_time):
-        numbered[fact.source].setdefault(fact.sequence or 0, fact)
+    for fact in facts:
+        if fact.sequence is not None:
+            rows = numbered[fact.source]
+            before = rows.get(fact.sequence)
+            if before is None or by_time(fact) < by_time(before):
+                rows[fact.sequence] = fact
     for rows in numbered.values():
-        before: int | None = None
-        for number in sorted(rows):
+        numbers = sorted(rows)
+        for last, number in itertools.pairwise(numbers):
             fact = rows[number]
-            if before is not None and number > before + 1 and fact.organisation == case.setting.organisation:
-                lacking = number - before - 1
-                _note(
-                    case,
-                    "sequence-gap",
-                    fact,
-                    (
-                        f"{lacking} gebeurtenis(sen) ontbreken hiervoor",
-                        f"{lacking} event(s) are missing before this one",
-                    ),
-                )
-            before = number
+            if number > last + 1 and fact.organisation == case.setting.organisation:
+                lacking = number - last - 1
+                nl = f"{lacking} gebeurtenis(sen) ontbreken hiervoor"
+                _note(case, "sequence-gap", fact, (nl, f"{lacking} event(s) are missing before this one"))
 
 
-def _compare(report: Fact, mine: Sequence[Fact], case: Case) -> None:
+def _compare(report: Fact, sent: Mapping[tuple[str, str], list[datetime]], case: Case) -> None:
     start, end = moment_of(report.from_), moment_of(report.to, ends=True)
     if start is None or end is None:
         return
-    sent = Counter(fact.type for fact in mine if fact.source == report.source and start <= fact.time < end)
-    said = report.counts or {}
-    differing = [type_ for type_, count in sorted(said.items()) if count != (sent[type_] or sent[wire(type_)])]
+
+    def received(type_: str) -> int:
+        times = sent.get((report.source, type_)) or sent.get((report.source, wire(type_)), [])
+        return bisect_left(times, end) - bisect_left(times, start)
+
+    differing = [type_ for type_, count in sorted((report.counts or {}).items()) if count != received(type_)]
     if differing:
         nl = f"de bron meldt andere aantallen dan ontvangen, bij {len(differing)} soort(en)"
         en = f"the source reports other counts than were received, for {len(differing)} type(s)"

@@ -16,7 +16,7 @@ from ledger.policy.findings import Severity
 from ledger.policy.promises.base import PromiseBase, Whole
 from ledger.policy.promises.duties import statutory_term
 from ledger.policy.promises.retention import Minimum, kept_by_duty
-from ledger.policy.timeline import CONTRACT_ENDED, by_time, same
+from ledger.policy.timeline import CONTRACT_ENDED, Copy, by_time, same
 
 
 class RightRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -90,6 +90,8 @@ def requests(own: RequestClock | None, law: RequestClock, minimums: Sequence[Min
             if right == "erasure":
                 for answered in request.answered:
                     _erased(law, request, answered, minimums, case)
+                for refused in request.refused:
+                    _unerased(own, request, refused, minimums, case)
 
     return judge
 
@@ -230,26 +232,57 @@ def _refusal(own: RequestClock | None, law: RequestClock, request: _Request, ref
         case.find(promise, "refused-late", about, refused.time, *text, also=(), severity=severity, **where)
 
 
+def _unerased(
+    own: RequestClock | None, request: _Request, refused: Fact, minimums: Sequence[Minimum], case: Case
+) -> None:
+    """A refusal to erase what the statement says is erased on request, though nothing demands that it is kept."""
+    row = request.row
+    if own is None or row is None or not row.after_contract:
+        return
+    held = _held(request.received, refused.time, refused.time, case)
+    free = [copy for copy in held if not kept_by_duty(copy, _dataset(copy, case), refused.time, minimums, case)]
+    if free:
+        nl, en = case.setting.shown("category", sorted({copy.category for copy in free}))
+        case.find(
+            own,
+            "not-erased",
+            (request.received, refused),
+            refused.time,
+            f"wissing op verzoek geweigerd: {nl}",
+            f"erasure on request was refused: {en}",
+            rule=row.rule,
+            also=(),
+            law="17(1)",
+            words=row.words,
+            client=request.received.client,
+        )
+
+
+def _held(received: Fact, collected_by: datetime, at: datetime, case: Case) -> list[Copy]:
+    """The copies that a request reaches, collected by one moment and still there at another."""
+    return [
+        copy
+        for copy in case.person.copies
+        if copy.start <= collected_by
+        and copy.end >= at
+        and same(copy.collected.client, received.client)
+        and same(received.activity, copy.collected.activity)
+    ]
+
+
+def _dataset(copy: Copy, case: Case) -> str:
+    return case.setting.pack.dataset_of(copy.collected.activity or "", copy.category) or ""
+
+
 def _erased(law: RequestClock, request: _Request, answered: Fact, minimums: Sequence[Minimum], case: Case) -> None:
     """An erasure that was said to be done, with data still held at the end of the next working day."""
     if answered.outcome not in {"fulfilled", "partly"}:
         return
     late = late_from(answered.time, Duration())
-    received, pack = request.received, case.setting.pack
-    held = []
-    for copy in case.person.copies:
-        collected = copy.collected
-        if (
-            copy.start > answered.time
-            or copy.end < late
-            or not same(collected.client, received.client)
-            or not same(received.activity, collected.activity)
-        ):
-            continue
-        dataset = pack.dataset_of(collected.activity or "", copy.category) or ""
-        if answered.outcome == "partly" and kept_by_duty(copy, dataset, late, minimums, case):
-            continue
-        held.append(copy)
+    received = request.received
+    held = _held(received, answered.time, late, case)
+    if answered.outcome == "partly":
+        held = [copy for copy in held if not kept_by_duty(copy, _dataset(copy, case), late, minimums, case)]
     if not held:
         return
     row = request.row

@@ -174,6 +174,19 @@ def lates(promise: Retention, collected: Fact, dataset: str, case: Case) -> list
     return found
 
 
+def _shared_lates(
+    promise: Retention, collected: Fact, dataset: str, case: Case, known: dict[tuple[str, str | None], list[Late]]
+) -> list[Late]:
+    """The same, worked out once for all collections of a client that carry no reference: the first one knows all."""
+    if collected.reference is not None or promise.after == "collection":
+        return lates(promise, collected, dataset, case)
+    key = (dataset, collected.client)
+    found = known.get(key)
+    if found is None:
+        found = known[key] = lates(promise, collected, dataset, case)
+    return [late for late in found if late.trigger >= collected.time]
+
+
 def _late_from(promise: Retention, moment: datetime, length: Duration) -> datetime:
     if not promise.equals_minimum:
         return late_from(moment, length)
@@ -440,8 +453,9 @@ def retention(promise: Retention) -> Whole:
             return
         groups: dict[_Overdue, list[tuple[Fact, datetime]]] = {}
         own = promise.after == "collection"
+        known: dict[tuple[str, str | None], list[Late]] = {}
         for (_, dataset), (collected, copies) in held_by_collection(promise, case).items():
-            for late in lates(promise, collected, dataset, case):
+            for late in _shared_lates(promise, collected, dataset, case, known):
                 for start, end in _held_while(copies, late):
                     because = tuple(fact.id for fact in late.because if not (own and fact is collected))
                     key = _Overdue(start, late.rule, late.also, late.assumed, because, dataset, collected.client)

@@ -48,7 +48,7 @@ class Judged:
 
 @pytest.fixture(scope="module")
 def judged() -> Judged:
-    return Judged(Year(people=2_500, end=END))
+    return Judged(Year(people=2_000, end=END))
 
 
 def test_every_planted_wrong_is_found_by_a_rule_that_it_breaks(judged: Judged) -> None:
@@ -60,7 +60,7 @@ def test_every_planted_wrong_is_found_by_a_rule_that_it_breaks(judged: Judged) -
                 found[wrong] |= judged.stories(finding)
     cast = {(wrong, story) for story, wrong in judged.wrong.items() if wrong and planted[wrong]}
 
-    assert len({wrong for wrong, _ in cast}) > 60
+    assert len({wrong for wrong, _ in cast}) > 85
     assert sorted((wrong, story) for wrong, story in cast if story not in found[wrong]) == []
 
 
@@ -70,7 +70,9 @@ def test_the_others_are_treated_as_their_statement_promises(judged: Judged) -> N
     for finding in judged.findings:
         wrongs = judged.wrongs(finding)
         expected = {rule for wrong in wrongs for rule in (*judged.year.planted()[wrong], *judged.year.beside()[wrong])}
-        about_hero = finding.organisation == hero.organisation and any("/hero/" in story for story in judged.stories(finding))
+        about_hero = finding.organisation == hero.organisation and any(
+            "/hero/" in story for story in judged.stories(finding)
+        )
         if not {finding.rule, *finding.also} & expected and finding.severity != "note" and not about_hero:
             unexpected.append((finding.rule, finding.code, sorted(judged.stories(finding))))
 
@@ -82,14 +84,16 @@ def test_findings_are_few_and_concern_few(judged: Judged) -> None:
     concerned = {story for finding in judged.findings for story in judged.stories(finding)} & people
 
     assert 150 < len(judged.findings) < 500
-    assert len(concerned) < 0.05 * len(people)
+    assert len(concerned) < 0.08 * len(people)
 
 
 @pytest.mark.parametrize("end", [END, date(2026, 3, 1), date(2027, 5, 31)])
 def test_a_year_without_wrongs_has_no_finding_but_that_of_the_protagonist(end: date) -> None:
-    good = Judged(Year(people=2_500, end=end, wrongs=False, noise=False))
+    good = Judged(Year(people=1_500, end=end, wrongs=False, noise=False))
 
-    assert [finding.rule for finding in good.findings if not any("/hero/" in story for story in good.stories(finding))] == []
+    assert [
+        finding.rule for finding in good.findings if not any("/hero/" in story for story in good.stories(finding))
+    ] == []
     assert len(good.findings) == 1
 
 

@@ -77,8 +77,17 @@ def test_broken_messages_are_refused_for_the_reason_that_was_planned(messages: l
     broken = [one for one in messages if one.expect not in {RECORDED, DUPLICATE} | BEYOND_DECODING]
     refused = [(one.expect, decode(one.body)) for one in broken]
 
-    assert {reason for reason, _ in refused} == {"undecodable", "not-an-event", "unknown-type", "schema", "too-large", "sealed-unreadable"}
-    assert [(reason, found) for reason, found in refused if not isinstance(found, Unrecordable) or found.reason != reason] == []
+    assert {reason for reason, _ in refused} == {
+        "undecodable",
+        "not-an-event",
+        "unknown-type",
+        "schema",
+        "too-large",
+        "sealed-unreadable",
+    }
+    assert [
+        (reason, found) for reason, found in refused if not isinstance(found, Unrecordable) or found.reason != reason
+    ] == []
 
 
 def test_no_broken_message_costs_a_good_one(messages: list[Message]) -> None:
@@ -89,7 +98,9 @@ def test_no_broken_message_costs_a_good_one(messages: list[Message]) -> None:
 
 def test_an_unknown_organisation_is_one_that_no_script_knows(messages: list[Message]) -> None:
     known = {one.organisation for one in messages}
-    strange = {orjson.loads(one.body)["data"]["organisation"] for one in messages if one.expect == "unknown-organisation"}
+    strange = {
+        orjson.loads(one.body)["data"]["organisation"] for one in messages if one.expect == "unknown-organisation"
+    }
 
     assert strange
     assert not strange & known
@@ -104,7 +115,11 @@ def test_a_repeated_message_is_the_same_bytes_and_comes_later(messages: list[Mes
 
 
 def test_a_conflicting_message_has_the_id_of_an_earlier_one_and_another_content(messages: list[Message]) -> None:
-    recorded = {(event["source"], event["id"]): one.body for one in messages if one.expect == RECORDED and (event := orjson.loads(one.body))}
+    recorded = {
+        (event["source"], event["id"]): one.body
+        for one in messages
+        if one.expect == RECORDED and (event := orjson.loads(one.body))
+    }
     conflicts = [one for one in messages if one.expect == "conflicting-duplicate"]
 
     assert conflicts
@@ -130,7 +145,7 @@ def test_messages_come_in_the_order_of_their_arrival_and_some_come_late(messages
 
 @pytest.fixture(scope="module")
 def good_events() -> list[Envelope]:
-    found = [decode(message.body) for message in Year(people=600, end=END, wrongs=False) if message.expect == RECORDED]
+    found = [decode(message.body) for message in Year(people=400, end=END, wrongs=False) if message.expect == RECORDED]
     return [one for one in found if isinstance(one, Envelope)]
 
 
@@ -169,7 +184,7 @@ def test_every_personal_value_can_be_searched_for_without_finding_anything_else(
     assert min(len(value.encode()) for value in values) >= 6
 
 
-def test_nobody_can_be_reached_under_these_addresses(year: Year) -> None:
+def test_nobody_can_be_reached_under_these_addresses() -> None:
     values = small().personal_values()
     mail = {value for value in values if re.fullmatch(r"[^@ ]+@[^@ ]+", value)}
     internet = [ipaddress.ip_address(value) for value in values if re.fullmatch(r"[0-9.]+", value)]
@@ -182,8 +197,9 @@ def test_nobody_can_be_reached_under_these_addresses(year: Year) -> None:
     assert all(value.startswith("+31201") for value in values if value.startswith("+"))
 
 
-def test_the_protagonist_has_a_history_in_several_datasets(year: Year, messages: list[Message]) -> None:
-    hero = year.protagonist()
+def test_the_protagonist_has_a_history_in_several_datasets() -> None:
+    year = small()
+    messages, hero = list(year), year.protagonist()
     theirs = [one for one in messages if one.expect == RECORDED and hero.value.encode() in one.body]
     events = [orjson.loads(one.body) for one in theirs]
     values = {category for event in events for category in event["data"].get("values", ())}
@@ -215,4 +231,6 @@ def test_without_wrongs_nobody_carries_one() -> None:
 def test_values_are_json_of_the_contract(events: list[Envelope]) -> None:
     collected = [event for event in events if event.type == "pdl.data.collected.v1"]
 
-    assert all(isinstance(msgspec.json.decode(raw), str) for event in collected for raw in (event.data.values or {}).values())  # type: ignore[attr-defined]
+    assert all(
+        isinstance(msgspec.json.decode(raw), str) for event in collected for raw in (event.data.values or {}).values()
+    )  # type: ignore[attr-defined]
