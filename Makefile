@@ -1,6 +1,7 @@
 # Tasks of the house. Each sets up what it needs in .venv, in this folder and nowhere else.
 PYTHON ?= python3
 BIN := .venv/bin
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 PDL := $(BIN)/pdl
 PYTEST := $(BIN)/python -m pytest
 SOURCES := ledger projections consumers tests

@@ -69,7 +69,10 @@ class Outcome(NamedTuple):
 
 
 def plan(
-    live: Sequence[tuple[Scope, str]], standings: Iterable[Standing], wanted: str | None = None, client: str | None = None
+    live: Sequence[tuple[Scope, str]],
+    standings: Iterable[Standing],
+    wanted: str | None = None,
+    client: str | None = None,
 ) -> Plan:
     """Decide what goes and what stays; pure.
 
@@ -83,7 +86,9 @@ def plan(
         if known is None or (standing.held and not known.held):
             by_place[standing.dataset, standing.client] = standing
     data = {(scope.dataset, scope.client): (scope, key) for scope, key in live if scope.dataset != IDENTITY}
-    asked = sorted(place for place in data.keys() | by_place.keys() if _is_wanted(place[0], wanted) and client in (None, place[1]))
+    asked = sorted(
+        place for place in data.keys() | by_place.keys() if _is_wanted(place[0], wanted) and client in (None, place[1])
+    )
     rows = [_outcome(place, by_place.get(place), place in data) for place in asked]
     going = [data[row.dataset, row.client] for row in rows if row.outcome == "erased"]
     stays = data.keys() - {(scope.dataset, scope.client) for scope, _ in going}
@@ -92,7 +97,9 @@ def plan(
     if whole and not held:
         going += [(scope, key) for scope, key in live if scope.dataset == IDENTITY and not _others(stays, scope.client)]
     if any(scope.dataset == IDENTITY for scope, _ in going):
-        rows.append(DatasetOutcome(IDENTITY, "", "erased", None, None, sum(scope.dataset == IDENTITY for scope, _ in going)))
+        rows.append(
+            DatasetOutcome(IDENTITY, "", "erased", None, None, sum(scope.dataset == IDENTITY for scope, _ in going))
+        )
     return Plan(tuple(going), tuple(rows))
 
 
@@ -114,7 +121,9 @@ def _outcome(place: tuple[str, str], standing: Standing | None, has_key: bool) -
 class Erasures:
     """Carries erasures out, one case each; what is half done after a crash is finished by `resume`."""
 
-    def __init__(self, log: EventLog, keys: KeyStore, clock: Callable[[], datetime], *, approval: str, alone: bool) -> None:
+    def __init__(
+        self, log: EventLog, keys: KeyStore, clock: Callable[[], datetime], *, approval: str, alone: bool
+    ) -> None:
         self._log, self._keys, self._clock = log, keys, clock
         self._decisions = Decisions(log.recorder)
         self._approval, self._alone = approval, alone
@@ -140,11 +149,17 @@ class Erasures:
         planned = plan(self._keys.scopes_of(person), standings, dataset, client)
         at = self._clock().isoformat()
         case = f"case-{Chance(8).take(8)}"
-        kept = [[row.dataset, row.client, row.outcome, row.statute or ""] for row in planned.datasets if row.outcome != "erased"]
+        kept = [
+            [row.dataset, row.client, row.outcome, row.statute or ""]
+            for row in planned.datasets
+            if row.outcome != "erased"
+        ]
         said = self.sealed_reason(organisation, reason)
         if not planned.scopes:
             if planned.state == "refused":
-                self._decisions.save(ErasureCase.refuse(case, organisation=organisation, person=person, kept=kept, reason=said, at=at))
+                self._decisions.save(
+                    ErasureCase.refuse(case, organisation=organisation, person=person, kept=kept, reason=said, at=at)
+                )
                 return Outcome(case, planned.state, planned.datasets)
             return Outcome(None, planned.state, planned.datasets)
         scopes = [[scope.client, scope.dataset, key] for scope, key in planned.scopes]
@@ -172,7 +187,9 @@ class Erasures:
         erasure = self._decisions.case(case)
         if not erasure.destroyed:
             generation = self._log.generation() + 1
-            scopes = [Scope(erasure.organisation, client, erasure.person, dataset) for client, dataset, _ in erasure.scopes]
+            scopes = [
+                Scope(erasure.organisation, client, erasure.person, dataset) for client, dataset, _ in erasure.scopes
+            ]
             destroyed = self._keys.destroy(scopes, case=case, generation=generation)
             erasure.keys_destroyed(destroyed.key_ids, self._clock().isoformat())
             self._decisions.save(erasure)
@@ -204,7 +221,9 @@ class Erasures:
         scope = Scope(organisation, "", "", ORGANISATION)
         key = self._keys.obtain({scope})[scope]
         if not isinstance(key, Key):
-            raise ErasureRefused(f"the organisation key of {organisation} is gone; restore the key database before erasing")
+            raise ErasureRefused(
+                f"the organisation key of {organisation} is gone; restore the key database before erasing"
+            )
         nonce = Chance(12).take(12)
         sealed = key.aead.encrypt(bytes.fromhex(nonce), reason.encode(), b"reason")
         return f"{TOKEN_MARK}{key.id}.{nonce}.{sealed.hex()}"

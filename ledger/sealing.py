@@ -121,7 +121,9 @@ def open_section(key: Key, section: Section, sealed: bytes, header: bytes) -> by
     try:
         return key.aead.decrypt(bytes.fromhex(section.nonce), sealed, header)
     except (InvalidTag, ValueError) as error:
-        raise Tampered(f"a section of dataset {section.dataset} does not open with its key; run `pdl verify`") from error
+        raise Tampered(
+            f"a section of dataset {section.dataset} does not open with its key; run `pdl verify`"
+        ) from error
 
 
 def opened(states: Sequence[bytes], keys: KeyStore) -> Iterator[dict[str, Any | Erased]]:
@@ -239,7 +241,9 @@ class SealingDesk:
     def may_not_keep(self, envelope: Envelope) -> bool:
         """Whether the statement says that the identifier of this event's subject is not kept at all."""
         data: Any = envelope.data
-        return self._prohibits and self.pack.prohibits_identifier(data.activity or "", data.subject.scheme, data.subject.class_)
+        return self._prohibits and self.pack.prohibits_identifier(
+            data.activity or "", data.subject.scheme, data.subject.class_
+        )
 
     def draft(self, envelope: Envelope, content: bytes, *, at_once: bool = False) -> Draft:
         """Split an event into what is sealed under which key; its people must have been resolved before.
@@ -250,7 +254,11 @@ class SealingDesk:
         header = self._builder.fields(envelope) if at_once else None
         subject = getattr(data, "subject", None)
         values = values_of(data)
-        own = content if not values else _encode(msgspec.structs.replace(envelope, data=msgspec.structs.replace(data, values=None)))
+        own = (
+            content
+            if not values
+            else _encode(msgspec.structs.replace(envelope, data=msgspec.structs.replace(data, values=None)))
+        )
         if subject is None:
             scope = Scope(data.organisation, "", "", ORGANISATION)
             return Draft(envelope, header, content, ((scope, own),), scope, ())

@@ -6,7 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 import orjson
@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 
 from ledger.decisions import DESTROYED
 from ledger.domain.envelope import Envelope, Headers, Reason, Unrecordable, read
-from ledger.domain.errors import GenerationMoved, KeyMissing, Tampered, Tampered
+from ledger.domain.errors import GenerationMoved, KeyMissing, Tampered
 from ledger.domain.events import ConsentGiven, DataCollected
 from ledger.domain.facts import shown
 from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope
@@ -162,7 +162,11 @@ class Ledger:
 
     def _existing(self, scopes: Collection[Scope]) -> dict[Scope, Key]:
         """The live keys of scopes, without making any: a repeat never makes a key."""
-        found = {scope: key for person in {scope.person for scope in scopes if scope.person} for scope, key in self.keys.scopes_of(person)}
+        found = {
+            scope: key
+            for person in {scope.person for scope in scopes if scope.person}
+            for scope, key in self.keys.scopes_of(person)
+        }
         ids = {scope: found[scope] for scope in scopes if scope in found}
         opened = self.keys.open(set(ids.values()))
         live = {scope: opened[key_id] for scope, key_id in ids.items()}
@@ -179,16 +183,27 @@ class Ledger:
     def _drafts(self, events: Sequence[_Event], *, create: bool) -> list[Draft]:
         """Resolve the people of a batch and split each event into what is sealed under which key."""
         named = [(event, _identifiers(event.envelope)) for event in events]
-        desks = {organisation: self._desk(organisation) for organisation in {event.envelope.data.organisation for event in events}}
+        desks = {
+            organisation: self._desk(organisation)
+            for organisation in {event.envelope.data.organisation for event in events}
+        }
         secret = {
-            names[0] for event, names in named if names and desks[event.envelope.data.organisation].may_not_keep(event.envelope)
+            names[0]
+            for event, names in named
+            if names and desks[event.envelope.data.organisation].may_not_keep(event.envelope)
         }
         wanted = {name for _, names in named for name in names} - secret
         found = self.keys.resolve(wanted, create=wanted if create else ())
         fences = {name: person for name, person in found.items() if isinstance(person, Fence)}
-        back = {name for event, names in named for name in names if self._returns(event.envelope, fences[name])} if fences else set()
+        back = (
+            {name for event, names in named for name in names if self._returns(event.envelope, fences[name])}
+            if fences
+            else set()
+        )
         fences |= self.keys.returned(wanted)
-        people: dict[Any, str | None] = {name: person if isinstance(person, str) else None for name, person in found.items()}
+        people: dict[Any, str | None] = {
+            name: person if isinstance(person, str) else None for name, person in found.items()
+        }
         people |= self.keys.readmit(back) if back and create else {}
         people |= {name: secrets.token_hex(16) for name in secret}
         for desk in desks.values():
@@ -262,7 +277,9 @@ class Ledger:
         for event, draft in zip(sifted.fresh, drafts, strict=True):
             envelope, version = draft.envelope, event.given.place + 1
             state, leaf = desks[envelope.data.organisation].seal(draft, keys, where, version)
-            rows.append(EventRow(version, envelope.WIRE, state, leaf, envelope.source, envelope.id, _content(draft, keys)))
+            rows.append(
+                EventRow(version, envelope.WIRE, state, leaf, envelope.source, envelope.id, _content(draft, keys))
+            )
         waiting, repeated = self._quarantine(sifted.refused, stream, repeatable=repeatable)
         implausible = self._implausible(sifted.fresh, recorded)
         position = self.log.append(
@@ -305,7 +322,10 @@ class Ledger:
     def _destroyed_at(self, case: str) -> datetime | None:
         """When the keys of a case were destroyed; None while the log does not say so yet."""
         if case not in self._case_times:
-            self._case_times = {record.stream: datetime.fromisoformat(orjson.loads(record.state)["at"]) for record in self.log.decisions(DESTROYED)}
+            self._case_times = {
+                record.stream: datetime.fromisoformat(orjson.loads(record.state)["at"])
+                for record in self.log.decisions(DESTROYED)
+            }
         return self._case_times.get(case)
 
     def _quarantine(
@@ -332,7 +352,17 @@ class Ledger:
                 (
                     one,
                     QuarantineRow(
-                        given.place, given.topic, why.reason, why.detail, why.source, why.id, size, content, nonce, sealed, key.id
+                        given.place,
+                        given.topic,
+                        why.reason,
+                        why.detail,
+                        why.source,
+                        why.id,
+                        size,
+                        content,
+                        nonce,
+                        sealed,
+                        key.id,
                     ),
                 )
             )
@@ -358,7 +388,9 @@ class Ledger:
         if isinstance(key, Erased):
             raise TypeError("an organisation's own key cannot be destroyed")
         nonce = bytes.fromhex(Chance(12).take(12))
-        return NameRow(organisation, token, key.id, nonce, key.aead.encrypt(nonce, text.encode(), name_aad(organisation, token)))
+        return NameRow(
+            organisation, token, key.id, nonce, key.aead.encrypt(nonce, text.encode(), name_aad(organisation, token))
+        )
 
     def names(self) -> dict[tuple[str, str], str]:
         """The text behind (organisation, token), of ids that no pack lists and that concern no person."""
@@ -368,7 +400,9 @@ class Ledger:
         for row in rows:
             key = keys[row.key]
             if isinstance(key, Key):
-                found[row.organisation, row.token] = key.aead.decrypt(row.nonce, row.sealed, name_aad(row.organisation, row.token)).decode()
+                found[row.organisation, row.token] = key.aead.decrypt(
+                    row.nonce, row.sealed, name_aad(row.organisation, row.token)
+                ).decode()
         return found
 
     @staticmethod
@@ -379,7 +413,9 @@ class Ledger:
         if not times or (max(times) <= tomorrow and min(times).year >= _LONG_AGO):
             return Counter()
         return Counter(
-            event.envelope.source for event in fresh if event.envelope.time > tomorrow or event.envelope.time.year < _LONG_AGO
+            event.envelope.source
+            for event in fresh
+            if event.envelope.time > tomorrow or event.envelope.time.year < _LONG_AGO
         )
 
 
@@ -401,7 +437,9 @@ def name_aad(organisation: str, token: str) -> bytes:
 def _too_large(given: Input) -> Unrecordable | None:
     if given.size is None or given.size == len(given.body):
         return None
-    detail = f"{given.size} bytes; only the first {len(given.body)} were kept. Publish a reference instead of the document."
+    detail = (
+        f"{given.size} bytes; only the first {len(given.body)} were kept. Publish a reference instead of the document."
+    )
     return Unrecordable(reason="too-large", detail=detail)
 
 

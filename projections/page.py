@@ -24,6 +24,7 @@ COLLECTED: Final = "pdl.data.collected.v1"
 USED: Final = "pdl.data.used.v1"
 SHARED: Final = "pdl.data.shared.v1"
 _FACT: Final = MAGIC[0]
+_QUOTE: Final = ord('"')
 _length: Final = struct.Struct(">I").unpack_from
 
 
@@ -248,6 +249,8 @@ def _cut(shapes: dict[bytes, _Draft], position: int, state: bytes) -> bool:
     # A pseudonym is 32 hex digits; a reference is of one event, or of few: a keyed token of a tilde and 16 hex digits.
     rest = organisation + 1 if person < 0 else person + 44
     reference = state.find(b',"reference":"~', rest, salt)
+    if reference >= 0 and not (state[reference + 15 : reference + 31].isalnum() and state[reference + 31] == _QUOTE):
+        return False
     shape = state[source + 1 : time + 1]
     # The line feed keeps facts without a person apart from others of the same shape.
     shape += b"\n" if person < 0 else state[organisation + 1 : person]

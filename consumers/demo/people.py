@@ -38,6 +38,13 @@ class Person(dict[str, str]):
         self._file = file
         self._accounts = accounts
 
+    def reset(self, values: Mapping[str, str]) -> None:
+        """Give attributes a value, another attribute's ("{name}"), or (empty) let them be chosen anew."""
+        for name, value in values.items():
+            self.pop(name, None)
+            if value:
+                self[name] = self[value[1:-1]] if value.startswith("{") else value
+
     def __missing__(self, key: str) -> str:
         kind, _, rest = key.partition(":")
         if kind == "ref":

@@ -155,8 +155,8 @@ class Line:
     """A step made ready: its event as a text with slots, so that telling it is filling them in."""
 
     __slots__ = (
-        "after", "chance", "day", "every", "flag", "flag_wanted", "hours", "id", "keep", "local", "scene", "service", "set",
-        "skip", "slots", "text", "times", "until", "wait",
+        "after", "chance", "day", "every", "hours", "id", "keep", "local", "scene", "service", "set",
+        "skip", "slots", "text", "times", "until", "wait", "when",
     )  # fmt: skip
 
     def __init__(self, step: Step, story: Story, script: Script) -> None:
@@ -172,7 +172,7 @@ class Line:
         )
         low, _, high = step.times.partition("..")
         self.times = (int(low), int(high or low))
-        self.flag, self.flag_wanted = step.when.removeprefix("!"), not step.when.startswith("!")
+        self.when = step.when
         self.set = dict(step.set)
         self.service = step.service or story.service
         self.text, self.slots, self.local = "", (), False

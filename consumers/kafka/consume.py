@@ -8,7 +8,6 @@ nothing (ADR 2). Offsets go to Kafka afterwards, as a courtesy to lag dashboards
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -43,7 +42,6 @@ CORRUPT: Final = (
     "Its bytes were damaged on the way, or a header's name is not UTF-8. Nothing was skipped and nothing is lost: run it again; "
     "if it stays, have the topic's owner look at that offset."
 )
-_log = logging.getLogger("pdl.kafka")
 
 
 class Sink(Protocol):
@@ -210,7 +208,9 @@ class Consumption:
                 "the topic is compressed with a codec that is not installed here; gzip needs nothing."
             ) from exc
         except CorruptRecordError as exc:
-            raise StoreUnavailable(f"a record cannot be read by the Kafka client: {self._positions()}. {CORRUPT}") from exc
+            raise StoreUnavailable(
+                f"a record cannot be read by the Kafka client: {self._positions()}. {CORRUPT}"
+            ) from exc
         except KafkaError as exc:
             raise StoreUnavailable(
                 f"Kafka refused: {type(exc).__name__}. Nothing is lost; run it again when the broker is well."

@@ -138,7 +138,13 @@ def read(body: bytes, headers: Headers = ()) -> Read | Unrecordable:
     # Each JSON key brings one colon. A message with as many colons as its canonical form therefore repeats none,
     # unless a colon is written as an escape; so any backslash takes the careful path too.
     # Values are kept as they came, so that bytes that are no UTF-8 could hide in them.
-    if b"\\" in body or body.count(b":") != canonical.count(b":") or len(body) > BODY_BYTES_MAX or not _is_utf8(body) or _beyond(envelope):
+    if (
+        b"\\" in body
+        or body.count(b":") != canonical.count(b":")
+        or len(body) > BODY_BYTES_MAX
+        or not _is_utf8(body)
+        or _beyond(envelope)
+    ):
         return _carefully(body)
     return Read(envelope, canonical)
 
@@ -217,13 +223,17 @@ def _careful(body: bytes) -> Envelope | Unrecordable:
     try:
         attributes = json.loads(body.decode("utf-8"), object_pairs_hook=_no_repeats, parse_constant=_refuse_constant)
     except _RepeatedKeyError as error:
-        return Unrecordable(reason="undecodable", detail=f"JSON key {_name(str(error))} stands twice in one object; send it once.")
+        return Unrecordable(
+            reason="undecodable", detail=f"JSON key {_name(str(error))} stands twice in one object; send it once."
+        )
     except UnicodeDecodeError as error:
         return Unrecordable(reason="undecodable", detail=f"not UTF-8 at byte {error.start}; encode JSON as UTF-8.")
     except json.JSONDecodeError as error:
         return Unrecordable(reason="undecodable", detail=f"not JSON: {error.msg} at byte {error.pos}.")
     except (ValueError, RecursionError):
-        return Unrecordable(reason="undecodable", detail="JSON that cannot be read (nested too deep, or a number out of range).")
+        return Unrecordable(
+            reason="undecodable", detail="JSON that cannot be read (nested too deep, or a number out of range)."
+        )
     return _checked(attributes, body)
 
 
@@ -236,13 +246,17 @@ def _checked(attributes: Any, body: bytes) -> Envelope | Unrecordable:
     if not isinstance(attributes, dict):
         return Unrecordable(reason="not-an-event", detail="a CloudEvent is a JSON object.")
     where = _origin(attributes.get("source"), attributes.get("id"))
-    lacking = [name for name in ("specversion", "id", "source", "type", "time") if not isinstance(attributes.get(name), str)]
+    lacking = [
+        name for name in ("specversion", "id", "source", "type", "time") if not isinstance(attributes.get(name), str)
+    ]
     if lacking or attributes["specversion"] != "1.0":
         detail = f"needs {', '.join(lacking)} as text." if lacking else "specversion must be 1.0."
         return Unrecordable(reason="not-an-event", detail=detail, **where)
     content = attributes.get("datacontenttype")
     if isinstance(content, str) and content.startswith(SEALED_CONTENT):
-        return Unrecordable(reason="sealed-unreadable", detail="sealed data: no ingest key of this ledger opens it.", **where)
+        return Unrecordable(
+            reason="sealed-unreadable", detail="sealed data: no ingest key of this ledger opens it.", **where
+        )
     if attributes["type"] not in BY_WIRE:
         return Unrecordable(reason="unknown-type", detail="see `pdl schema` for the types of the contract.", **where)
     return _typed_or_schema(attributes, body, where)
@@ -335,7 +349,12 @@ def _texts(value: Any, found: list[str]) -> None:
 
 def _without_values(message: str) -> str:
     """The decoder's message: it names the field and the type, but quotes bad codes and keys, which may be personal."""
-    message = re.sub(r"(Invalid enum value|Invalid value) .*?(?= - at|$)", r"\1 (see `pdl schema` for the codes)", message, flags=re.DOTALL)
+    message = re.sub(
+        r"(Invalid enum value|Invalid value) .*?(?= - at|$)",
+        r"\1 (see `pdl schema` for the codes)",
+        message,
+        flags=re.DOTALL,
+    )
     return re.sub(r"\[(\.\.\.|'[^']*')\]|`key` in", "", message)
 
 
@@ -362,18 +381,26 @@ def _binary(body: bytes, headers: Headers) -> Read | Unrecordable:
         return Unrecordable(reason="not-an-event", detail="a ce_ header is not UTF-8.")
     if attributes.get("datacontenttype", "").startswith(SEALED_CONTENT):
         where = _origin(attributes.get("source"), attributes.get("id"))
-        return Unrecordable(reason="sealed-unreadable", detail="sealed data: no ingest key of this ledger opens it.", **where)
+        return Unrecordable(
+            reason="sealed-unreadable", detail="sealed data: no ingest key of this ledger opens it.", **where
+        )
     try:
         # The body goes in as it came: a value in it must not be re-written on the way to the seal.
         data = msgspec.json.decode(body, type=Raw)
     except (msgspec.MsgspecError, RecursionError):
         where = _origin(attributes.get("source"), attributes.get("id"))
-        return Unrecordable(reason="undecodable", detail="the message body (CloudEvents binary mode) is not JSON.", **where)
+        return Unrecordable(
+            reason="undecodable", detail="the message body (CloudEvents binary mode) is not JSON.", **where
+        )
     return read(_encode({**attributes, "data": data}))
 
 
 _DATES: Final = {
-    event: tuple(name for name, hint in get_type_hints(event, include_extras=True).items() if name == "notice" or hint in (Date, Date | None))
+    event: tuple(
+        name
+        for name, hint in get_type_hints(event, include_extras=True).items()
+        if name == "notice" or hint in (Date, Date | None)
+    )
     for event in EVENT_TYPES
 }
 _KNOWN_KEYS: Final = frozenset(

@@ -50,12 +50,16 @@ Opaque = Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX)]
 """An id that a producer or the ledger made up: it names an event or a system, never a person."""
 Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
 Moment = Annotated[datetime, Meta(tz=True)]
-Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2}))?$")]
+Date = Annotated[
+    str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2}))?$")
+]
 """RFC 3339 time, or a date alone where a day is meant (a hold that ends with a day)."""
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 Basis = Literal["consent", "contract", "legal-obligation", "vital-interest", "public-task", "legitimate-interest"]
-Operation = Literal["store", "consult", "select", "contact", "report", "profile", "analyse", "enrich", "decide", "export"]
+Operation = Literal[
+    "store", "consult", "select", "contact", "report", "profile", "analyse", "enrich", "decide", "export"
+]
 Origin = Literal["subject", "service", "third-party", "public", "device"]
 Transformation = Literal["keyed-hash", "truncated", "generalised"]
 Age = Literal["under-16", "under-18", "adult"]
@@ -213,7 +217,9 @@ class ConsentRefused(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fiel
     recipient: Recipient | None = None
 
 
-class ConsentWithdrawn(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class ConsentWithdrawn(
+    AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """The person took consent back (Art. 7(3))."""
 
     WIRE: ClassVar[str] = "pdl.consent.withdrawn.v1"
@@ -228,7 +234,9 @@ class ObjectionRaised(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     purpose: Purpose
 
 
-class ObjectionAnswered(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class ObjectionAnswered(
+    AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """An objection was upheld, or overridden on compelling grounds (Art. 21(1))."""
 
     WIRE: ClassVar[str] = "pdl.objection.answered.v1"
@@ -237,14 +245,18 @@ class ObjectionAnswered(AboutPerson, frozen=True, kw_only=True, forbid_unknown_f
     grounds: Sealed | None = None
 
 
-class RestrictionPlaced(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class RestrictionPlaced(
+    AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """Processing is restricted to storage (Art. 18(1))."""
 
     WIRE: ClassVar[str] = "pdl.restriction.placed.v1"
     ground: Literal["accuracy", "unlawful", "claims", "objection"] | None = None
 
 
-class RestrictionLifted(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class RestrictionLifted(
+    AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A restriction ended; the person is told before (Art. 18(3))."""
 
     WIRE: ClassVar[str] = "pdl.restriction.lifted.v1"
@@ -285,7 +297,9 @@ class RequestRefused(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fiel
     remedy_named: bool
 
 
-class RequestForwarded(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class RequestForwarded(
+    MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A processor passed a request on to the controller (Art. 28(3)(e))."""
 
     WIRE: ClassVar[str] = "pdl.request.forwarded.v1"
@@ -309,7 +323,9 @@ class SubjectInformed(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     outcome: Literal["delivered", "attempted"]
 
 
-class MilestoneReached(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class MilestoneReached(
+    MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A moment that retention counts from; without a subject for everyone with that client and reference."""
 
     WIRE: ClassVar[str] = "pdl.milestone.reached.v1"
@@ -326,14 +342,18 @@ class HoldPlaced(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     reference: Keyed
 
 
-class HoldReleased(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class HoldReleased(
+    MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A hold ended."""
 
     WIRE: ClassVar[str] = "pdl.hold.released.v1"
     reference: Keyed
 
 
-class UnsolicitedReceived(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class UnsolicitedReceived(
+    MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """Personal data arrived that nobody asked for."""
 
     WIRE: ClassVar[str] = "pdl.unsolicited.received.v1"
@@ -342,7 +362,9 @@ class UnsolicitedReceived(MaybeAboutPerson, frozen=True, kw_only=True, forbid_un
     reason: Sealed | None = None
 
 
-class UnsolicitedTriaged(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class UnsolicitedTriaged(
+    MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """It was decided whether unsolicited data are needed."""
 
     WIRE: ClassVar[str] = "pdl.unsolicited.triaged.v1"
@@ -378,7 +400,9 @@ class AccessUsed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     target: Keyed
 
 
-class ContractSigned(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class ContractSigned(
+    MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A contract with a recipient, a client or the person is in force (Art. 28(3))."""
 
     WIRE: ClassVar[str] = "pdl.contract.signed.v1"
@@ -392,7 +416,9 @@ class ContractSigned(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown
     services: tuple[Service, ...] = ()
 
 
-class ContractEnded(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class ContractEnded(
+    MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A contract ended."""
 
     WIRE: ClassVar[str] = "pdl.contract.ended.v1"
@@ -483,7 +509,9 @@ class BreachClosed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True,
     reference: Keyed
 
 
-class RecipientNotified(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class RecipientNotified(
+    AboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A recipient was told of an erasure, rectification or restriction (Art. 19)."""
 
     WIRE: ClassVar[str] = "pdl.recipient.notified.v1"
@@ -492,7 +520,9 @@ class RecipientNotified(AboutPerson, frozen=True, kw_only=True, forbid_unknown_f
     notification: Opaque
 
 
-class RecipientAcknowledged(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class RecipientAcknowledged(
+    MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A recipient answered a notification (Art. 19)."""
 
     WIRE: ClassVar[str] = "pdl.recipient.acknowledged.v1"
@@ -520,7 +550,9 @@ class SubjectUnlinked(AboutPerson, frozen=True, kw_only=True, forbid_unknown_fie
     until: Date | None = None
 
 
-class FactRetracted(MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class FactRetracted(
+    MaybeAboutPerson, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """An event was false; from now on it is judged as absent."""
 
     WIRE: ClassVar[str] = "pdl.fact.retracted.v1"

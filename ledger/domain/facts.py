@@ -180,13 +180,16 @@ class Shown(NamedTuple):
     fact: str
     """Name in the fact."""
     how: str
-    """plain, space, keyed, sealed, values, transformed, notice, other, parameters or numbers."""
+    """plain, space, keyed, sealed, values, by-id, notice, other or parameters."""
     space: str = ""
     many: bool = False
 
 
-_RENAMED: Final = {("pdl.fact.retracted.v1", "source"): "retracts_source", ("pdl.fact.retracted.v1", "id"): "retracts_id"}
-_OWN_WAY: Final = {"notice": "notice", "other": "other", "transformed": "transformed", "parameters": "parameters"}
+_RENAMED: Final = {
+    ("pdl.fact.retracted.v1", "source"): "retracts_source",
+    ("pdl.fact.retracted.v1", "id"): "retracts_id",
+}
+_OWN_WAY: Final = {"notice": "notice", "other": "other", "transformed": "by-id", "parameters": "parameters"}
 _CIRCUMSTANCES: Final = frozenset({"organisation", "subject", "actor"})
 
 
@@ -204,7 +207,7 @@ def _shown(event: type[Event], name: str, hint: Any) -> Shown:
     if name in _OWN_WAY:
         return Shown(name, fact, _OWN_WAY[name], "category")
     if name in {"counts", "holding"}:
-        return Shown(name, fact, "numbers", "type" if name == "counts" else "activity")
+        return Shown(name, fact, "by-id", "type" if name == "counts" else "activity")
     extra, many = _extra(hint), _is_many(hint)
     if "space" in extra:
         return Shown(name, fact, "space", extra["space"], many or fact == "about")
@@ -228,7 +231,8 @@ def _is_many(hint: Any) -> bool:
     return get_origin(hint) is tuple or any(get_origin(part) is tuple for part in get_args(hint))
 
 
-_Step = tuple[str, str, "Mapping[str, str] | None", bool]
+_Step = tuple[str, str, Mapping[str, str]]
+"""Name in the fact, how it is shown, and the ids by which."""
 _Plan = tuple[Callable[[Any], tuple[Any, ...]], tuple[_Step, ...]]
 
 
@@ -246,16 +250,31 @@ class FactBuilder:
         self._wire = wire
         self._class_name = "class" if wire else "class_"
         self._plans: dict[type[Event], _Plan] = {
-            event: (attrgetter(*(step.field for step in shown(event))), tuple(self._step(step) for step in shown(event)))
+            event: (
+                attrgetter(*(step.field for step in shown(event))),
+                tuple(self._step(step) for step in shown(event)),
+            )
             for event in EVENT_TYPES
         }
         self._class, self._scheme, self._role = ids.space("class"), ids.space("scheme"), ids.space("role")
         self._notice, self._version = ids.space("notice"), ids.space("version")
+        self._ways: dict[str, Callable[[str, Any, Mapping[str, str], dict[str, Any]], None]] = {
+            "several": self._several,
+            "values": self._values,
+            "by-id": self._by_id,
+            "sealed": self._given,
+            "notice": self._shown_notice,
+            "parameters": self._parameters,
+            "other": self._other,
+        }
 
     def _step(self, step: Shown) -> _Step:
-        names = self._ids.keyed if step.how == "keyed" else self._ids.space(step.space) if step.space else None
+        names = self._ids.space(step.space) if step.space else self._ids.keyed
+        how = step.how
+        if how in {"space", "keyed"}:
+            how = "several" if step.many else "one"
         fact = step.fact.removesuffix("_") if self._wire else step.fact
-        return fact, step.how, names, step.many
+        return fact, how, names
 
     def fact(self, envelope: Envelope) -> Fact:
         """The fact of one event."""
@@ -282,17 +301,13 @@ class FactBuilder:
         for value, step in zip(values_in_order(data), steps, strict=True):
             if value is None or value is _NONE_GIVEN:
                 continue
-            name, how, names, many = step
+            name, how, names = step
             if how == "plain":
                 made[name] = value
-            elif names is not None and how in {"space", "keyed"}:
-                if not many:
-                    made[name] = names[value]
-                else:
-                    given = tuple([names[item] for item in value]) if type(value) is tuple else (names[value],)
-                    made[name] = given if name not in made else tuple(dict.fromkeys(made[name] + given))
+            elif how == "one":
+                made[name] = names[value]
             else:
-                self._in_its_own_way(how, name, value, names, data.organisation, made)
+                self._ways[how](name, value, names, made)
         return made
 
     def _about_person(self, subject: Any, organisation: str, made: dict[str, Any]) -> None:
@@ -310,32 +325,40 @@ class FactBuilder:
             others = [self._ids.people[(organisation, other.scheme, other.value)] for other in subject.also]
             made["also"] = tuple(other for other in others if other is not None)
 
-    def _in_its_own_way(
-        self, how: str, name: str, value: Any, names: Mapping[str, str] | None, organisation: str, made: dict[str, Any]
-    ) -> None:
-        if how == "sealed":
-            made[name] = GIVEN
-        elif how == "values" and names is not None:
-            made[name] = tuple([names[category] for category in value])
-            made["with_values"] = tuple([names[category] for category, raw in value.items() if bytes(raw) != b"null"])
-        elif how == "notice":
-            made["notice"] = self._notice[value.id]
-            if value.at is not None:
-                made["notice_at"] = value.at
-            if value.language is not None:
-                made["notice_language"] = value.language
-            if value.version is not None:
-                made["notice_version"] = self._version[value.version]
-        elif how == "transformed" and names is not None:
-            made[name] = {names[category]: way for category, way in value.items()}
-        elif how == "parameters":
-            made[name] = self._ids.parameters(value)
-        elif how == "numbers" and names is not None:
-            made[name] = {names[key]: number for key, number in value.items()}
-        elif how == "other" and isinstance(value, Identifier):
-            other = self._ids.people[(organisation, value.scheme, value.value)]
-            if other is not None:
-                made[name] = other
+    @staticmethod
+    def _several(name: str, value: Any, names: Mapping[str, str], made: dict[str, Any]) -> None:
+        given = tuple([names[item] for item in value]) if type(value) is tuple else (names[value],)
+        made[name] = given if name not in made else tuple(dict.fromkeys(made[name] + given))
+
+    @staticmethod
+    def _values(name: str, value: Any, names: Mapping[str, str], made: dict[str, Any]) -> None:
+        made[name] = tuple([names[category] for category in value])
+        made["with_values"] = tuple([names[category] for category, raw in value.items() if bytes(raw) != b"null"])
+
+    @staticmethod
+    def _by_id(name: str, value: Any, names: Mapping[str, str], made: dict[str, Any]) -> None:
+        made[name] = {names[key]: item for key, item in value.items()}
+
+    @staticmethod
+    def _given(name: str, _value: Any, _names: Mapping[str, str], made: dict[str, Any]) -> None:
+        made[name] = GIVEN
+
+    def _shown_notice(self, name: str, value: Any, _names: Mapping[str, str], made: dict[str, Any]) -> None:
+        made[name] = self._notice[value.id]
+        if value.at is not None:
+            made["notice_at"] = value.at
+        if value.language is not None:
+            made["notice_language"] = value.language
+        if value.version is not None:
+            made["notice_version"] = self._version[value.version]
+
+    def _parameters(self, name: str, value: Any, _names: Mapping[str, str], made: dict[str, Any]) -> None:
+        made[name] = self._ids.parameters(value)
+
+    def _other(self, name: str, value: Identifier, _names: Mapping[str, str], made: dict[str, Any]) -> None:
+        other = self._ids.people[(made["organisation"], value.scheme, value.value)]
+        if other is not None:
+            made[name] = other
 
 
 def _number(sequence: int | str) -> int | None:

@@ -42,7 +42,9 @@ def _rest(body: dict[str, Any], wire: str) -> dict[str, Any]:
 def _who(subject: str) -> str:
     if subject == NO_SUBJECT:
         return " Concerns no person: it has no subject."
-    return " The subject is optional." if subject == SUBJECT_OPTIONAL else " Concerns one person: the subject is required."
+    return (
+        " The subject is optional." if subject == SUBJECT_OPTIONAL else " Concerns one person: the subject is required."
+    )
 
 
 def _sentence(text: str | None) -> str:

@@ -73,7 +73,8 @@ def without_retracted(facts: Iterable[Fact]) -> list[Fact]:
 def people_of(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
     """The facts of each person in order, under one of their pseudonyms: linked identifiers are one person.
 
-    The last word on a pair counts (`also`, linked, unlinked): an unlinked pair was never linked.
+    The last word on a pair counts (linked, unlinked): an unlinked pair was never linked, whatever `also` says.
+    A link `until` a moment joins what the other identifier did before it.
     """
     return grouped(sorted(facts, key=by_time))
 
@@ -81,29 +82,52 @@ def people_of(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
 def grouped(ordered: Iterable[Fact]) -> dict[str, list[Fact]]:
     """The same, of facts that are in order already."""
     members: dict[str, list[Fact]] = {}
-    pairs: dict[tuple[str, str], bool] = {}
+    said: dict[tuple[str, str], Fact | None] = {}
     for fact in ordered:
         if fact.person is None:
             continue
         members.setdefault(fact.person, []).append(fact)
         for other in fact.also:
-            pairs[_pair(fact.person, other)] = True
+            said.setdefault(_pair(fact.person, other), None)
         if fact.other is not None and fact.type in {LINKED, UNLINKED}:
-            pairs[_pair(fact.person, fact.other)] = fact.type == LINKED
-    return members if not pairs else _joined(members, [pair for pair, linked in pairs.items() if linked])
+            said[_pair(fact.person, fact.other)] = fact
+    return members if not said else _joined(members, list(_links(members, said)))
 
 
 def _pair(one: str, other: str) -> tuple[str, str]:
     return (one, other) if one <= other else (other, one)
 
 
+def _links(members: dict[str, list[Fact]], said: dict[tuple[str, str], Fact | None]) -> Iterator[tuple[str, str]]:
+    """The pairs that are one person; an identifier that was linked until a moment is split there."""
+    for pair, word in said.items():
+        if word is None or (word.type == LINKED and word.until is None):
+            yield pair
+        elif word.type == LINKED and word.person is not None and word.other is not None:
+            until = moment_of(word.until, ends=True) or FOREVER
+            theirs = members.pop(word.other, [])
+            early, late = (
+                [fact for fact in theirs if fact.time < until],
+                [fact for fact in theirs if fact.time >= until],
+            )
+            if late:
+                members[word.other] = late
+            if early:
+                name = f"{word.other} {until.isoformat()}" if late else word.other
+                members[name] = early
+                yield _pair(word.person, name)
+
+
 def _joined(members: dict[str, list[Fact]], pairs: list[tuple[str, str]]) -> dict[str, list[Fact]]:
     head: dict[str, str] = {}
 
     def find(person: str) -> str:
+        top = person
+        while (above := head.get(top, top)) != top:
+            top = above
         while (above := head.get(person, person)) != person:
-            person = above
-        return person
+            head[person], person = top, above
+        return top
 
     for one, other in pairs:
         first, second = sorted((find(one), find(other)))

@@ -66,7 +66,9 @@ class LedgerRecorder(SQLiteProcessRecorder):
         ours = [statement.strip() for statement in "\n".join(lines).split(";")]
         return [*super().construct_create_table_statements(), *filter(None, ours)]
 
-    def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+    def _insert_events(
+        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
         """Decisions, saved by the library: the same tree, the same positions, and the generation when keys go."""
         positions = super()._insert_events(c, stored_events, **kwargs) or []
         leaves = [leaf_of(str(s.originator_id), s.originator_version, s.topic, s.state) for s in stored_events]
@@ -110,7 +112,9 @@ class SQLiteEventLog:
 
     def __init__(self, path: Path, *, create: bool) -> None:
         if not create and not path.is_file():
-            raise Unreadable(f"{path} is not there; name the data directory with --data, or begin one with `pdl ingest`.")
+            raise Unreadable(
+                f"{path} is not there; name the data directory with --data, or begin one with `pdl ingest`."
+            )
         self._path = path
         self._source_numbers: dict[str, int] = {}
         self._reader: sqlite3.Connection | None = None
@@ -171,7 +175,9 @@ class SQLiteEventLog:
             " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (stream, place) DO NOTHING",
             [(batch.stream, recorded, *row) for row in batch.quarantined],
         )
-        c.executemany("UPDATE quarantine SET state = 'recorded' WHERE number = ?", [(number,) for number in batch.released])
+        c.executemany(
+            "UPDATE quarantine SET state = 'recorded' WHERE number = ?", [(number,) for number in batch.released]
+        )
         c.executemany("INSERT OR IGNORE INTO name VALUES (?, ?, ?, ?, ?)", batch.names)
         _add_tallies(c, batch.tallies, recorded)
         return first + len(batch.events) - 1
@@ -180,7 +186,9 @@ class SQLiteEventLog:
         stream = batch.stream
         c.executemany(self.recorder.insert_events_statement, [(stream, row[0], row[1], row[2]) for row in batch.events])
         numbers = self._numbers(c, {row.source for row in batch.events})
-        ids = [(row.event_id, numbers[row.source], row.content, first + index) for index, row in enumerate(batch.events)]
+        ids = [
+            (row.event_id, numbers[row.source], row.content, first + index) for index, row in enumerate(batch.events)
+        ]
         c.executemany("INSERT INTO event_id VALUES (?, ?, ?, ?)", ids)
         grow(c, first, [row.leaf_hash for row in batch.events])
 
@@ -190,7 +198,10 @@ class SQLiteEventLog:
         if not new:
             return self._source_numbers
         c.executemany("INSERT OR IGNORE INTO source (name) VALUES (?)", [(name,) for name in sorted(new)])
-        c.execute("SELECT name, number FROM source WHERE name IN (SELECT value FROM json_each(?))", (orjson.dumps(sorted(sources)).decode(),))
+        c.execute(
+            "SELECT name, number FROM source WHERE name IN (SELECT value FROM json_each(?))",
+            (orjson.dumps(sorted(sources)).decode(),),
+        )
         return {row[0]: row[1] for row in c.fetchall()}
 
     def tally(self, counts: Mapping[tuple[str, str], int], at: datetime) -> None:
@@ -214,7 +225,9 @@ class SQLiteEventLog:
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with self._trouble(), self._datastore.transaction(commit=False) as c:
-            cast("sqlite3.Cursor", c).row_factory = None  # Plain tuples: the library's row objects take twice as long to read.
+            cast(
+                "sqlite3.Cursor", c
+            ).row_factory = None  # Plain tuples: the library's row objects take twice as long to read.
             c.execute(sql, parameters)
             return cast("list[Any]", c.fetchall())
 
@@ -230,7 +243,9 @@ class SQLiteEventLog:
 
     def position_of(self, event_id: str) -> list[tuple[str, int]]:
         """(source, position) of every recorded event with that id."""
-        rows = self._rows("SELECT s.name, e.position FROM event_id e JOIN source s ON s.number = e.source WHERE e.id = ?", (event_id,))
+        rows = self._rows(
+            "SELECT s.name, e.position FROM event_id e JOIN source s ON s.number = e.source WHERE e.id = ?", (event_id,)
+        )
         return [(row[0], row[1]) for row in rows]
 
     def quarantined_before(self, contents: Sequence[bytes]) -> frozenset[bytes]:
@@ -251,17 +266,21 @@ class SQLiteEventLog:
         with self._trouble():
             if self._reader is None:
                 # A connection of its own: with the small default cache, reading everything once is half as long.
-                self._reader = sqlite3.connect(self._path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+                self._reader = sqlite3.connect(
+                    self._path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False
+                )
                 self._reader.execute("PRAGMA query_only = ON")
             return self._reader.execute(
-                "SELECT rowid, originator_id, topic, state FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?", (after, limit)
+                "SELECT rowid, originator_id, topic, state FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?",
+                (after, limit),
             ).fetchall()
 
     def at(self, positions: Sequence[int]) -> list[Record]:
         """The records at these positions, in order; one that is not there is left out. One query."""
         wanted = orjson.dumps(list(positions)).decode()
         rows = self._rows(
-            "SELECT rowid, * FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid", (wanted,)
+            "SELECT rowid, * FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid",
+            (wanted,),
         )
         return list(starmap(Record, rows))
 
@@ -303,14 +322,20 @@ class SQLiteEventLog:
         """The ledger's own decisions in order, of one topic or all."""
         where, parameters = ("WHERE d.topic = ?", (topic,)) if topic else ("", ())
         rows = self._rows(
-            f"SELECT e.rowid, e.* FROM decision d JOIN stored_events e ON e.rowid = d.position {where} ORDER BY d.position", parameters
+            f"SELECT e.rowid, e.* FROM decision d JOIN stored_events e ON e.rowid = d.position {where} ORDER BY d.position",
+            parameters,
         )
         return list(starmap(Record, rows))
 
     def quarantine(self, number: int | None = None) -> list[Quarantined]:
         """What waits in the quarantine or was there: all rows, or one."""
         where, parameters = ("WHERE number = ?", (number,)) if number is not None else ("", ())
-        return list(starmap(Quarantined, self._rows(f"SELECT {_QUARANTINE_COLUMNS} FROM quarantine {where} ORDER BY number", parameters)))
+        return list(
+            starmap(
+                Quarantined,
+                self._rows(f"SELECT {_QUARANTINE_COLUMNS} FROM quarantine {where} ORDER BY number", parameters),
+            )
+        )
 
     def names(self) -> list[NameRow]:
         """Every sealed name behind a token."""
@@ -336,7 +361,7 @@ class SQLiteEventLog:
         self._datastore.close()
 
 
-class _Conflict(Exception):  # noqa: N818 - never leaves this file
+class _Conflict(Exception):
     """A unique row is there already."""
 
 
@@ -345,18 +370,26 @@ def _explained(error: Exception, path: Path) -> Exception:
         return _Conflict(str(error))
     text = str(error)
     if "not a database" in text or "malformed" in text or isinstance(error, UnicodeDecodeError):
-        return Unreadable(f"{path} is not an SQLite database, or it is damaged; restore it from a backup, then run `pdl verify`.")
+        return Unreadable(
+            f"{path} is not an SQLite database, or it is damaged; restore it from a backup, then run `pdl verify`."
+        )
     if "no such table" in text:
         return WrongLedger(f"{path} is not the log of a ledger; name the data directory with --data.")
     if "full" in text:
-        return StoreUnavailable(f"the disk of {path} is full; make room and run the same command again. Nothing was half recorded.")
+        return StoreUnavailable(
+            f"the disk of {path} is full; make room and run the same command again. Nothing was half recorded."
+        )
     if "readonly" in text:
         return StoreUnavailable(f"{path} cannot be written; check the rights of the data directory.")
     if "locked" in text or "busy" in text:
-        return StoreUnavailable(f"{path} is being written by another process; wait for it and run the same command again.")
+        return StoreUnavailable(
+            f"{path} is being written by another process; wait for it and run the same command again."
+        )
     if isinstance(error, OperationalError | sqlite3.OperationalError):
         return StoreUnavailable(f"{path}: {_code(error)}; check the disk and run the same command again.")
-    return Unreadable(f"{path} cannot be read ({_code(error)}); keep it, restore it from a backup, then run `pdl verify`.")
+    return Unreadable(
+        f"{path} cannot be read ({_code(error)}); keep it, restore it from a backup, then run `pdl verify`."
+    )
 
 
 def _code(error: Exception) -> str:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ledger.sealing import Record
-from tests.benchmarks import write_path
+from tests.benchmarks import million, registers, write_path
 from tests.benchmarks.traffic import bodies
 
 
@@ -22,15 +22,15 @@ def main() -> None:
     options.add_argument("--people", type=int, default=3_000)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--natural", type=int, default=1_500)
-    options.add_argument("--long", action="store_true", help="also the last 100,000 of a million against the first, and memory")
+    options.add_argument(
+        "--long", action="store_true", help="also the last 100,000 of a million against the first, and memory"
+    )
     options.add_argument("--registers", action="store_true", help="only registers and judge")
     chosen = options.parse_args()
     if not chosen.registers:
         _short(chosen)
     if chosen.long:
         _long()
-    from tests.benchmarks import registers
-
     registers.run(chosen.events, chosen.people, _say)
 
 
@@ -42,7 +42,9 @@ def _short(chosen: argparse.Namespace) -> None:
     warm_count = chosen.people * 4
     everything = list(bodies(warm_count + chosen.events, chosen.people))
     warm, events = everything[:warm_count], everything[warm_count:]
-    _say(f"{chosen.events} events of {sum(map(len, events)) // len(events)} bytes, {chosen.people} people, {chosen.rounds} shuffled rounds")
+    _say(
+        f"{chosen.events} events of {sum(map(len, events)) // len(events)} bytes, {chosen.people} people, {chosen.rounds} shuffled rounds"
+    )
     rows = _finished(warm, events)
     taken: dict[str, list[float]] = defaultdict(list)
     for number in range(chosen.rounds):
@@ -95,13 +97,13 @@ def _report(taken: dict[str, list[float]], events: int, natural: int) -> None:
     _say(f"write path / raw insert of the same rows   {median['raw insert'] / events / path:6.3f}  (reach 0.18)")
     _say(f"write path / sum of its primitives         {parts / path:6.3f}  (reach 0.55)")
     _say(f"write path / natural use of the library    {median['natural'] / natural / path:6.1f}  (reach 30)")
-    _say(f"peak memory of this process                {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:6.0f} MiB (with all inputs)")
+    _say(
+        f"peak memory of this process                {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:6.0f} MiB (with all inputs)"
+    )
 
 
 def _long() -> None:
     """The last 100,000 of a million against the first, relative to the bare events table; and peak memory."""
-    from tests.benchmarks import million
-
     million.run(_say)
 
 

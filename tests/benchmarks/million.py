@@ -32,7 +32,9 @@ def run(say: Callable[[str], None]) -> None:
             seconds.append(_record(ledger, stream, block))
             bare_seconds.append(_copy(ledger, bare, before + block * BLOCK))
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            say(f"  block {block + 1:2}: {BLOCK / seconds[-1]:8,.0f} events/s, bare table {BLOCK / bare_seconds[-1]:8,.0f} rows/s, peak memory {peak:4.0f} MiB")
+            say(
+                f"  block {block + 1:2}: {BLOCK / seconds[-1]:8,.0f} events/s, bare table {BLOCK / bare_seconds[-1]:8,.0f} rows/s, peak memory {peak:4.0f} MiB"
+            )
         first, last = seconds[0] / bare_seconds[0], seconds[-1] / bare_seconds[-1]
         say(f"last 100,000 of a million / first 100,000, relative to the bare table: {first / last:5.2f}  (reach 0.85)")
 

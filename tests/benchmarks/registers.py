@@ -45,7 +45,13 @@ def run(events: int, people: int, say: Callable[[str], None]) -> None:
         ledger = write_path.open_ledger(path)
         recording = write_path.record(ledger, given)
         reader = _library(given, path)
-        taken: dict[str, list[float]] = {"library reader": [], "registers": [], "findings": [], "decode": [], "judge": []}
+        taken: dict[str, list[float]] = {
+            "library reader": [],
+            "registers": [],
+            "findings": [],
+            "decode": [],
+            "judge": [],
+        }
         for number in range(ROUNDS):
             taken["library reader"].append(_read_with_library(reader))
             plain, findings = _rebuild(ledger, path / f"registers-{number}.db")
@@ -56,9 +62,15 @@ def run(events: int, people: int, say: Callable[[str], None]) -> None:
     median = {name: statistics.median(seconds) for name, seconds in taken.items()}
     for name, seconds in median.items():
         say(f"  {name:22} {seconds / events * 1e6:8.2f} us an event {events / seconds:10,.0f} events/s")
-    say(f"rebuilding all registers but findings / library reader with mapper {median['library reader'] / median['registers']:6.2f}  (reach 5)")
-    say(f"findings register / write path                                     {recording / median['findings']:6.2f}  (later goal 0.3)")
-    say(f"pdl judge / decoding alone                                         {median['decode'] / median['judge']:6.2f}  (later goal 0.2)")
+    say(
+        f"rebuilding all registers but findings / library reader with mapper {median['library reader'] / median['registers']:6.2f}  (reach 5)"
+    )
+    say(
+        f"findings register / write path                                     {recording / median['findings']:6.2f}  (later goal 0.3)"
+    )
+    say(
+        f"pdl judge / decoding alone                                         {median['decode'] / median['judge']:6.2f}  (later goal 0.2)"
+    )
 
 
 def _rebuild(ledger: Ledger, path: Path) -> tuple[float, float]:
@@ -116,5 +128,3 @@ def _timed(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-

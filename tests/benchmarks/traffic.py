@@ -22,7 +22,13 @@ def bodies(count: int, people: int, seed: int = 1) -> Iterator[bytes]:
 def _event(number: int, person: int, time: datetime) -> dict[str, object]:
     kind, data = _KINDS[number % len(_KINDS)]
     subject = {"scheme": "email", "value": f"person.{person:07d}@example.org", "class": "enquirer"}
-    common = {"organisation": "klantinfocus", "activity": "forms", "subject": subject, "system": "crm", "location": "NL"}
+    common = {
+        "organisation": "klantinfocus",
+        "activity": "forms",
+        "subject": subject,
+        "system": "crm",
+        "location": "NL",
+    }
     actor = {"role": "account-manager", "id": f"acc-{number % 97:04d}"}
     own = data(person)  # type: ignore[operator]
     return {

@@ -7,11 +7,10 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Iterator
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -23,6 +22,7 @@ from ledger.policy.packs import builtin_packs
 from ledger.sealing import Record, ciphertexts, header_bytes, header_of, leaf_of
 from ledger.service import BATCH_INPUTS, Input, Ledger
 from ledger.store.sqlite import SQLiteEventLog
+from tests.benchmarks.natural import record_naturally
 
 CREATE = (
     "CREATE TABLE stored_events (originator_id TEXT, originator_version INTEGER, topic TEXT, state BLOB,"
@@ -77,7 +77,9 @@ def raw_insert(rows: Sequence[Record]) -> float:
         start = time.perf_counter()
         for at in range(0, len(rows), BATCH_INPUTS):
             connection.execute("BEGIN")
-            connection.executemany("INSERT INTO stored_events VALUES (?, ?, ?, ?)", [row[1:] for row in rows[at : at + BATCH_INPUTS]])
+            connection.executemany(
+                "INSERT INTO stored_events VALUES (?, ?, ?, ?)", [row[1:] for row in rows[at : at + BATCH_INPUTS]]
+            )
             connection.execute("COMMIT")
         seconds = time.perf_counter() - start
         connection.close()
@@ -119,7 +121,5 @@ def _timed(work: Callable[[], object]) -> float:
 
 def natural(bodies: Sequence[bytes]) -> float:
     """Seconds for the same events in natural use of the library: load, trigger, save, AESCipher, one projection."""
-    from tests.benchmarks.natural import record_naturally
-
     with folder() as path:
         return record_naturally(path / "natural.db", [msgspec.json.decode(body) for body in bodies])

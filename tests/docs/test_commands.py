@@ -95,6 +95,9 @@ def test_a_session_prints_what_the_page_says(
         return Ran(run(words), *capfd.readouterr())
 
     assert "\n".join(play(page, played, tmp_path, write=write)) == ""
+    for language, text in blocks(page):
+        if language == "python":
+            exec(compile(text, name_of(page), "exec"), {})  # noqa: S102 - our own page, in a folder of its own
 
 
 def test_three_dots_stand_for_anything_in_a_line_and_for_lines() -> None:

@@ -33,7 +33,9 @@ def test_the_fact_of_an_event_is_as_it_was_released(wire: str) -> None:
     envelope = decode(json.dumps(event).encode())
     assert isinstance(envelope, Envelope)
     fact = msgspec.to_builtins(fact_of(envelope))
-    same_as_golden(f"events/{wire}.json", json.dumps({"event": event, "fact": fact}, indent=1, ensure_ascii=False) + "\n")
+    same_as_golden(
+        f"events/{wire}.json", json.dumps({"event": event, "fact": fact}, indent=1, ensure_ascii=False) + "\n"
+    )
 
 
 @pytest.mark.parametrize("wire", WIRES)

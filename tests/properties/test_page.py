@@ -47,7 +47,7 @@ def _headers(draw: st.DrawFn) -> dict[str, Any]:
     return header
 
 
-@settings(deadline=None, max_examples=3000)
+@settings(deadline=None)
 @given(st.lists(_headers(), max_size=6), st.binary(max_size=30))
 def test_a_page_says_what_its_headers_say(headers: list[dict[str, Any]], sealed: bytes) -> None:
     records = []

@@ -24,7 +24,13 @@ def event(**changes: Any) -> dict[str, Any]:
         "origin": "subject",
     }
     data.update(changes.pop("data", {}))
-    base = {"specversion": "1.0", "id": "e-1", "source": "/forms", "type": "pdl.data.collected.v1", "time": "2026-03-02T08:00:00Z"}
+    base = {
+        "specversion": "1.0",
+        "id": "e-1",
+        "source": "/forms",
+        "type": "pdl.data.collected.v1",
+        "time": "2026-03-02T08:00:00Z",
+    }
     return {**base, **changes, "data": data}
 
 
@@ -96,7 +102,12 @@ def test_a_repeated_key_deep_inside_is_found() -> None:
 
 
 def test_a_repeated_key_hidden_behind_an_escaped_colon_is_found() -> None:
-    body = json.dumps(event(source="/a:b")).encode().replace(b"/a:b", b"/a\\u003ab").replace(b'"id": "e-1"', b'"id": "e-0", "id": "e-1"')
+    body = (
+        json.dumps(event(source="/a:b"))
+        .encode()
+        .replace(b"/a:b", b"/a\\u003ab")
+        .replace(b'"id": "e-1"', b'"id": "e-0", "id": "e-1"')
+    )
     assert isinstance(read(body), Unrecordable)
 
 
@@ -114,7 +125,11 @@ def test_a_producer_cannot_claim_unknown_fields() -> None:
 
 
 def test_values_are_kept_byte_for_byte() -> None:
-    body = json.dumps(event(data={"colour": "red"})).encode().replace(b'"Wouter Zandstra"', b'{"n": 12345678901234567890123, "x": 1.50}')
+    body = (
+        json.dumps(event(data={"colour": "red"}))
+        .encode()
+        .replace(b'"Wouter Zandstra"', b'{"n": 12345678901234567890123, "x": 1.50}')
+    )
     found = read(body)
     assert isinstance(found, Envelope)
     assert bytes(values_of(found.data)["name"]) == b'{"n": 12345678901234567890123, "x": 1.50}'
@@ -153,7 +168,13 @@ def test_no_bytes_at_all_make_it_raise(body: bytes) -> None:
     assert isinstance(decode(body), Unrecordable)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=8))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+        max_leaves=8,
+    )
+)
 def test_no_json_value_in_any_field_makes_it_raise(value: Any) -> None:
     for field in event():
         decode(json.dumps({**event(), field: value}).encode())

@@ -25,7 +25,9 @@ PERSON = Identifier("klantinfocus", "email", EMAIL)
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 
-def event(event_id: str, kind: str = "data.collected", time: str = "2026-03-02T08:00:00Z", **data: Any) -> dict[str, Any]:
+def event(
+    event_id: str, kind: str = "data.collected", time: str = "2026-03-02T08:00:00Z", **data: Any
+) -> dict[str, Any]:
     base: dict[str, Any] = {
         "organisation": "klantinfocus",
         "activity": "forms",
@@ -36,7 +38,14 @@ def event(event_id: str, kind: str = "data.collected", time: str = "2026-03-02T0
     if kind == "data.used":
         base |= {"purpose": "answer-question", "operation": "contact", "categories": ["email"]}
     body = {name: value for name, value in (base | data).items() if value is not None}
-    return {"specversion": "1.0", "id": event_id, "source": "/forms", "type": f"pdl.{kind}.v1", "time": time, "data": body}
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "/forms",
+        "type": f"pdl.{kind}.v1",
+        "time": time,
+        "data": body,
+    }
 
 
 class House:
@@ -52,7 +61,8 @@ class House:
 
     def record(self, *events: dict[str, Any] | bytes, **options: Any) -> Receipt:
         inputs = [
-            Input(self._next + index, one if isinstance(one, bytes) else json.dumps(one).encode()) for index, one in enumerate(events)
+            Input(self._next + index, one if isinstance(one, bytes) else json.dumps(one).encode())
+            for index, one in enumerate(events)
         ]
         self._next += len(events)
         return self.ledger.record(inputs, "test", self._next - 1, **options)
@@ -82,7 +92,9 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_every_input_is_recorded_duplicate_or_quarantined(house: House) -> None:
-    receipt = house.record(event("a"), event("a"), event("a", time="2026-03-03T08:00:00Z"), b"{", event("b", organisation="nobody"))
+    receipt = house.record(
+        event("a"), event("a"), event("a", time="2026-03-03T08:00:00Z"), b"{", event("b", organisation="nobody")
+    )
     assert (receipt.recorded, receipt.duplicate, receipt.quarantined) == (1, 1, 3)
     assert [(problem.place, problem.reason) for problem in receipt.problems] == [
         (3, "undecodable"),
@@ -106,7 +118,14 @@ def test_a_repeat_written_in_another_key_order_is_still_the_same_event(house: Ho
 
 
 def test_nothing_personal_stands_in_a_stored_record(house: House) -> None:
-    house.record(event("a", reference="ticket-Zandstra", actor={"role": "account-manager", "id": "acc-zandstra"}, client="Zandstra BV"))
+    house.record(
+        event(
+            "a",
+            reference="ticket-Zandstra",
+            actor={"role": "account-manager", "id": "acc-zandstra"},
+            client="Zandstra BV",
+        )
+    )
     stored = b"".join(record.state for record in house.log.read(0, 10))
     assert b"andstra" not in stored
     assert b"Please call" not in stored
@@ -151,7 +170,9 @@ def test_a_late_fact_about_an_erased_person_is_recorded_without_values_or_key(ho
     house.record(event("a"))
     house.erase()
     before = len(house.keys._keys)
-    receipt = house.record(event("late", time="2026-04-01T08:00:00Z"), event("use", "data.used", time="2026-07-01T08:00:00Z"))
+    receipt = house.record(
+        event("late", time="2026-04-01T08:00:00Z"), event("use", "data.used", time="2026-07-01T08:00:00Z")
+    )
     assert receipt.recorded == 2
     assert len(house.keys._keys) == before
     for header in house.headers()[1:]:
@@ -180,7 +201,12 @@ def test_a_repeat_of_an_erased_fact_is_a_duplicate(house: House) -> None:
 
 
 def test_one_dataset_goes_and_the_rest_stays(house: House) -> None:
-    news = event("n", activity="newsletter", values={"email": EMAIL}, subject={"scheme": "email", "value": EMAIL, "class": "subscriber"})
+    news = event(
+        "n",
+        activity="newsletter",
+        values={"email": EMAIL},
+        subject={"scheme": "email", "value": EMAIL, "class": "subscriber"},
+    )
     house.record(event("a"), news)
     assert house.erase(dataset="newsletter") == "erased"
     first, second = house.contents()
@@ -213,7 +239,9 @@ def test_a_rehearsal_touches_nothing(house: House) -> None:
 
 @pytest.mark.parametrize("step", ["destroy", "keys_destroyed", "close"])
 @pytest.mark.parametrize("after", [False, True])
-def test_an_erasure_that_crashes_at_any_step_is_finished_by_the_next_run(house: House, step: str, after: bool, monkeypatch: Any) -> None:
+def test_an_erasure_that_crashes_at_any_step_is_finished_by_the_next_run(
+    house: House, step: str, after: bool, monkeypatch: Any
+) -> None:
     house.record(event("a"))
     person = house.person()
     owner, name = (house.keys, "destroy") if step == "destroy" else (house.erasures._decisions, "save")
@@ -261,7 +289,9 @@ def test_values_that_the_statement_prohibits_are_not_kept(house: House) -> None:
     assert header.categories == ("ip-address", "browser")
     assert set(header.dropped) == {"ip-address", "browser"}
     assert header.sections == ()
-    assert house.keys.resolve([Identifier("infactor", "ip", "203.0.113.7")]) == {Identifier("infactor", "ip", "203.0.113.7"): None}
+    assert house.keys.resolve([Identifier("infactor", "ip", "203.0.113.7")]) == {
+        Identifier("infactor", "ip", "203.0.113.7"): None
+    }
 
 
 def test_an_unknown_category_and_an_unknown_activity_are_facts(house: House) -> None:
@@ -273,7 +303,9 @@ def test_an_unknown_category_and_an_unknown_activity_are_facts(house: House) -> 
 
 
 def test_the_name_of_a_client_is_kept_for_those_who_may_see_it(house: House) -> None:
-    house.record(event("i", "client.instructed", subject=None, activity=None, client="webshop-noord", instruction="configure"))
+    house.record(
+        event("i", "client.instructed", subject=None, activity=None, client="webshop-noord", instruction="configure")
+    )
     (row,) = house.log.names()
     assert row.token == house.headers()[0].client
     assert b"webshop" not in row.sealed
@@ -303,7 +335,9 @@ def test_a_batch_is_recorded_once(house: House) -> None:
 
 
 def test_unknown_fields_and_odd_times_are_counted_by_source(house: House) -> None:
-    house.record(event("a", colour="red"), event("b", time="1970-01-01T00:00:00Z"), event("c", time="2031-01-01T00:00:00Z"))
+    house.record(
+        event("a", colour="red"), event("b", time="1970-01-01T00:00:00Z"), event("c", time="2031-01-01T00:00:00Z")
+    )
     tallies = house.log.sources()["/forms"].tallies
     assert tallies == {"recorded": 3, "unknown-field:colour": 1, "implausible-time": 2}
 

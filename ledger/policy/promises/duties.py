@@ -452,7 +452,7 @@ def _erased_after(promise: Triage, decided: Fact, case: Case) -> None:
         received = [fact for fact in case.person.types.get(UNSOLICITED, ()) if fact.reference == decided.reference]
         gone = [fact.time for fact in case.person.types.get(DELETED, ()) if _deletes(promise, fact, decided)]
         end = min(gone, default=FOREVER)
-        if received and end >= late:
+        if received and received[0].person is not None and end >= late:
             collections, ends = received[:1], [end]
     if collections:
         until = max(ends)

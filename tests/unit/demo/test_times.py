@@ -19,7 +19,7 @@ def stamp(text: str) -> int:
 
 
 def chance(seed: int) -> Random:
-    return Random(seed)  # noqa: S311 -- seeded, not secret
+    return Random(seed)
 
 
 def local(moment: int) -> datetime:

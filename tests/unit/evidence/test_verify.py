@@ -369,7 +369,7 @@ def test_others_may_append_while_a_log_is_verified(grow: int) -> None:
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10**9), size=st.sampled_from([5, 255, 256, 700]))
 def test_no_single_change_goes_unseen(seed: int, size: int) -> None:
-    chance, log = random.Random(seed), Log(size)  # noqa: S311
+    chance, log = random.Random(seed), Log(size)
     at = chance.randrange(size)
     if chance.random() < 0.5:
         row = log.rows[at]

@@ -182,6 +182,20 @@ def test_an_unlinked_pair_was_never_linked() -> None:
     assert sorted(len(mine) for mine in people_of(rows).values()) == [1, 3]
 
 
+def test_an_unlinked_pair_stays_apart_though_it_is_named_together_again() -> None:
+    rows = [fact("data.used", 1, person="q"), fact("subject.unlinked", 4, other="q"), fact("data.used", 5, also=("q",))]
+    assert sorted(len(mine) for mine in people_of(rows).values()) == [1, 2]
+
+
+def test_a_link_until_a_day_joins_what_came_before() -> None:
+    rows = [
+        fact("data.used", 2, person="q"),
+        fact("subject.linked", 3, other="q", until="2026-01-10"),
+        fact("data.used", 12, person="q"),
+    ]
+    assert sorted(len(mine) for mine in people_of(rows).values()) == [1, 2]
+
+
 def test_identifiers_named_together_are_one_person() -> None:
     rows = [fact("data.used", 1, also=("q",)), fact("data.used", 2, person="q")]
     assert [len(mine) for mine in people_of(rows).values()] == [2]

@@ -1,0 +1,220 @@
+"""A second judge: slow, naive, written from the contract alone, for a few families of rules. It shares no code with the first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+Event = dict[str, Any]
+Span = tuple[datetime, datetime | None]
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=AMSTERDAM)
+
+
+def local(time: datetime) -> date:
+    return time.astimezone(AMSTERDAM).date()
+
+
+def easter(year: int) -> date:
+    """Butcher's rule."""
+    a, b, c = year % 19, year // 100, year % 100
+    d, e = divmod(b, 4)
+    g = (8 * b + 13) // 25
+    h = (19 * a + b - d - g + 15) % 30
+    i, k = divmod(c, 4)
+    m = (a + 11 * h) // 319
+    r = (2 * e + 2 * i - k - h + m + 32) % 7
+    month = (h - m + r + 90) // 25
+    return date(year, month, (h - m + r + month + 19) % 32)
+
+
+def works(day: date) -> bool:
+    """Monday to Friday, but for Algemene termijnenwet art. 3(1) and Good Friday."""
+    from_easter = (day - easter(day.year)).days
+    kings_day = date(day.year, 4, 27) if date(day.year, 4, 27).weekday() != 6 else date(day.year, 4, 26)
+    fixed = {date(day.year, 1, 1), date(day.year, 5, 5), date(day.year, 12, 25), date(day.year, 12, 26), kings_day}
+    return day.weekday() < 5 and from_easter not in {-2, 0, 1, 39, 49, 50} and day not in fixed
+
+
+def next_working(day: date) -> date:
+    day += timedelta(days=1)
+    while not works(day):
+        day += timedelta(days=1)
+    return day
+
+
+def later(day: date, term: str) -> date:
+    number, unit = int(re.sub(r"\D", "", term)), term[-1]
+    if unit in "DW":
+        return day + timedelta(days=number * (7 if unit == "W" else 1))
+    months = day.year * 12 + day.month - 1 + number * (12 if unit == "Y" else 1)
+    year, month = divmod(months, 12)
+    for last in range(day.day, 0, -1):
+        try:
+            return date(year, month + 1, last)
+        except ValueError:
+            continue
+    raise AssertionError
+
+
+def after_term(start: datetime, term: str) -> datetime:
+    """The first moment after a promised term; P0D is the end of the next working day."""
+    day = next_working(local(start)) if term == "P0D" else later(local(start), term)
+    return midnight(day + timedelta(days=1))
+
+
+def after_law(start: datetime, term: str) -> tuple[datetime, datetime]:
+    """The first moment after a statutory term, unrolled and rolled."""
+    day = rolled = later(local(start), term)
+    while not works(rolled):
+        rolled += timedelta(days=1)
+    return midnight(day + timedelta(days=1)), midnight(rolled + timedelta(days=1))
+
+
+@dataclass
+class Case:
+    """One person's history, in order."""
+
+    events: list[Event]
+    now: datetime
+    breaks: set[datetime] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.events = sorted((e for e in self.events if moment(e["time"]) <= self.now), key=lambda e: (moment(e["time"]), e["source"], e["id"]))
+
+    def of(self, kind: str, **given: Any) -> list[Event]:
+        return [e for e in self.events if e["type"] == f"pdl.{kind}.v1" and all(e["data"].get(k) == v for k, v in given.items())]
+
+    def until_now(self, kind: str, time: datetime, **given: Any) -> list[Event]:
+        return [e for e in self.of(kind, **given) if moment(e["time"]) <= time]
+
+
+def same(a: str | None, b: str | None) -> bool:
+    return a is None or b is None or a == b
+
+
+def holders(case: Case, collection: Event, time: datetime) -> dict[str, set[str | None]]:
+    """Per category of a collection the systems that hold it at a moment (None: it was collected without a system)."""
+    data = collection["data"]
+    peers = [e for e in case.of("data.collected", activity=data["activity"]) if e["data"].get("client") == data.get("client")]
+    held: dict[str, dict[str, set[str | None]]] = {}
+    for event in case.events:
+        what = event["data"]
+        if moment(event["time"]) > time or what.get("activity") != data["activity"]:
+            continue
+        if event in peers:
+            held[event["id"]] = {category: {what.get("system")} for category in what["categories"]}
+        elif event["type"] == "pdl.data.used.v1" and what.get("system") and what.get("client") == data.get("client"):
+            for category in what["categories"]:
+                having = [states for states in held.values() if states.get(category)]
+                ever = [states for states in held.values() if category in states]
+                for states in having or ever[-1:]:
+                    states[category].add(what["system"])
+        elif event["type"] == "pdl.data.deleted.v1":
+            for peer in peers:
+                if peer["id"] in held and all(what.get(f) in (None, peer["data"].get(f)) for f in ("client", "reference")):
+                    for category, systems in held[peer["id"]].items():
+                        if "*" in what["categories"] or category in what["categories"]:
+                            if what.get("system"):
+                                systems.discard(what["system"])
+                            else:
+                                systems.clear()
+    return held.get(collection["id"], {})
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What sets a term: milestones with a term, at or after the collection."""
+
+    rule: str
+    term: str
+    milestone: str
+    whole_person: bool = False
+    also_contact: bool = False
+
+
+def reached(case: Case, collection: Event, ground: Ground, time: datetime) -> list[datetime]:
+    data, start = collection["data"], moment(collection["time"])
+    found = []
+    for event in case.until_now("milestone.reached", time, milestone=ground.milestone):
+        what, at = event["data"], moment(event["time"])
+        if not same(what.get("client"), data.get("client")):
+            continue
+        matching = ground.whole_person or same(what.get("reference"), data.get("reference"))
+        earlier = what.get("reference") is not None and what.get("reference") == data.get("reference")
+        if (at >= start and matching) or (at < start and earlier):
+            found.append(at)
+    if ground.also_contact:
+        for event in case.events:
+            what, at = event["data"], moment(event["time"])
+            if not start <= at <= time:
+                continue
+            if event["type"] == "pdl.data.collected.v1" and what["activity"] == "forms" and what.get("origin") == "subject":
+                found.append(at)
+            if event["type"] == "pdl.data.used.v1" and what["operation"] == "contact" and what["activity"] in {"forms", "crm"}:
+                found.append(at)
+    return found
+
+
+def hold_spans(case: Case, dataset: str) -> list[Span]:
+    spans: list[Span] = []
+    for event in case.of("hold.placed"):
+        what = event["data"]
+        if what.get("datasets") and dataset not in what["datasets"]:
+            continue
+        ends = [moment(e["time"]) for e in case.of("hold.released", reference=what["reference"]) if moment(e["time"]) >= moment(event["time"])]
+        if what.get("until"):
+            ends.append(midnight(local(moment(what["until"])) + timedelta(days=1)))
+        spans.append((moment(event["time"]), min(ends, default=None)))
+    return spans
+
+
+def excused(spans: Iterable[Span], due: datetime, time: datetime) -> bool:
+    """Held on a ground at that moment: under a hold, or in the days after one that began before the term was over."""
+    for start, end in spans:
+        if start <= time and (end is None or time < end):
+            return True
+        if end is not None and end <= time and start < due_or(due, time) and end > due and time < after_p0d(end):
+            return True
+    return False
+
+
+def due_or(due: datetime, time: datetime) -> datetime:
+    return max(due, time)
+
+
+def after_p0d(end: datetime) -> datetime:
+    """P0D from the last moment of a hold."""
+    return after_term(end - timedelta(microseconds=1), "P0D")
+
+
+def overdue_spans(case: Case, collection: Event, due_at: Callable[[datetime], datetime | None], spans: list[Span]) -> list[Span]:
+    """When a collection was held past its term: asked anew at every moment at which anything may change."""
+    points = {moment(e["time"]) for e in case.events} | {end for _, end in spans if end} | {after_p0d(end) for _, end in spans if end}
+    for point in sorted(points):
+        due = due_at(point)
+        if due is not None:
+            points = points | {due}
+    found: list[list[datetime | None]] = []
+    open_ = False
+    for point in sorted(p for p in points if p <= case.now):
+        due = due_at(point)
+        kept = any(holders(case, collection, point).values())
+        wrong = due is not None and point >= due and kept and not excused(spans, due, point)
+        if wrong and not open_:
+            found.append([point, None])
+        if open_ and not wrong:
+            found[-1][1] = point
+        open_ = wrong
+    return [(start, end) for start, end in found if start is not None]
