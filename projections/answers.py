@@ -23,11 +23,12 @@ from projections.page import Bound
 from projections.person import Dossier, dossier_of
 from projections.register import Ask, Log, Register, Row, micros
 from projections.registers import ALL, BY_NAME
+from projections.reports import Reports
 from projections.runner import PAGE_RECORDS, Progress, Tables, fold, restart
 from projections.standing import Standing, standing_of
 from projections.trail import READ_AT_ONCE, Trail, key_of
 
-_INTERNAL: Final[tuple[Register, ...]] = (Context(), Judgement())
+_INTERNAL: Final[tuple[Register, ...]] = (Context(), Reports(), Judgement())
 _JUDGED: Final = "judgement"
 
 
@@ -107,8 +108,7 @@ class Projections:
     def _with_dependencies(self, only: Iterable[str] | None) -> set[str]:
         if only is None:
             return set(self._registers)
-        names = {name for wanted in only for name in (wanted, *self._needs(self._known(wanted)))}
-        return names | ({"trail", "context"} if _JUDGED in names else set())
+        return {name for wanted in only for name in (wanted, *self._needs(self._known(wanted)))}
 
     def _needs(self, register: Register) -> list[str]:
         return [found for name in register.depends for found in (name, *self._needs(self._registers[name]))]

@@ -12,18 +12,21 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
+from itertools import pairwise
 from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
 from ledger.domain.facts import Fact
-from ledger.policy.findings import Finding
-from ledger.policy.judge import RetentionLine, judge_organisation, judge_person, retention_status
+from ledger.policy.findings import Finding, order
+from ledger.policy.judge import RetentionLine, judge_organisation, judge_person, judge_sources, retention_status
 from ledger.policy.model import Pack
-from ledger.policy.timeline import Organisation, people_of, without_retracted
+from ledger.policy.timeline import REPORTED, Organisation, grouped, without_retracted
 from ledger.sealing import header_of
 from projections.context import Context
 from projections.register import Ask, Log, Register, Row, micros
+from projections.reports import Report, Reports
 from projections.runner import Progress, Tables, set_marks
 from projections.trail import READ_AT_ONCE, Trail, key_of
 
@@ -55,7 +58,7 @@ class Judgement(Register):
     name = "judgement"
     help = "Internal: findings and retention of each person."
     version = 1
-    depends = ("trail", "context")
+    depends = ("trail", "context", "sources", "reports")
     package = "projections"
     columns: ClassVar[tuple[str, ...]] = ()
 
@@ -93,7 +96,7 @@ class Bench:
     ) -> None:
         self._db, self._log, self._packs, self._until = db, log, packs, until
         self._trail, self._context = Trail(), Context()
-        self._organisations: dict[str, tuple[Organisation, list[Fact]]] = {}
+        self._organisations: dict[str, Organisation] = {}
         sql = self._context.sql
         self._retractions: dict[int, list[int]] = defaultdict(list)
         for said, target in db.execute(sql["retractions"]):
@@ -118,18 +121,61 @@ class Bench:
         by_person, facts = self._facts({key for group in groups.values() for key in group})
         facts += [fact for own in by_person.values() for fact in own]
         found = set(wanted)
-        for theirs in people_of(without_retracted(facts)).values():
+        for theirs in grouped(without_retracted(facts)).values():
             together = {fact.person for fact in theirs if fact.person is not None}
             if together & wanted:
                 found |= together
         return frozenset(found)
 
     def organisation(self, organisation: str) -> Judged:
-        """Judge an organisation's own facts."""
+        """Judge an organisation's own facts, and what its sources sent."""
         pack = self._packs.get(organisation)
-        timeline, _ = self._organisation(organisation)
-        findings = [] if pack is None else judge_organisation(pack, timeline)
-        return Judged(organisation, "", frozenset(), frozenset(), findings, ())
+        if pack is None:
+            return Judged(organisation, "", frozenset(), frozenset(), (), ())
+        findings = [*judge_organisation(pack, self._organisation(organisation)), *judge_sources(pack, self._edges)]
+        for report, received in self._received:
+            if report.organisation == organisation:
+                findings += judge_sources(pack, self._received_of(report, received))
+        return Judged(organisation, "", frozenset(), frozenset(), sorted(findings, key=order), ())
+
+    @cached_property
+    def _edges(self) -> list[Fact]:
+        """For each gap in the numbers of a source the fact after it, and one that stands for the last before it."""
+        rows = self._db.execute(Judgement().sql["edges"]).fetchall()
+        facts = {record.position: header_of(record.state) for record in self._log.at([row[3] for row in rows])}
+        found: list[Fact] = []
+        for (source, _, last, at), (next_source, first, _, next_at) in pairwise(rows):
+            if source == next_source:
+                # Each gap as if of a source of its own: what lies between gaps is not here.
+                name = f"{source} before {first}"
+                found.append(msgspec.structs.replace(facts[at], source=name, sequence=last))
+                found.append(msgspec.structs.replace(facts[next_at], source=name))
+        return found
+
+    @cached_property
+    def _received(self) -> list[tuple[Report, dict[str, int]]]:
+        return Reports().received(self._db)
+
+    def _received_of(self, report: Report, received: Mapping[str, int]) -> list[Fact]:
+        """A report, and as many facts as were received of its period."""
+        said = [
+            msgspec.structs.replace(fact, sequence=None)
+            for fact in self._read([report.position])
+            if fact.type == REPORTED
+        ]
+        sent = Fact(type="", id="", source=report.source, time=report.starts, organisation=report.organisation)
+        return [
+            *said,
+            *(
+                fact
+                for type_, count in received.items()
+                for fact in [msgspec.structs.replace(sent, type=type_)] * count
+            ),
+        ]
+
+    def concerned(self) -> set[str]:
+        """The organisations whose sources have gaps, or report what they sent."""
+        return {fact.organisation for fact in self._edges} | {report.organisation for report, _ in self._received}
 
     def _group(self, group: frozenset[bytes], facts: list[Fact]) -> Iterator[Judged]:
         """Judge people who may be one: the facts themselves say who is linked."""
@@ -140,8 +186,8 @@ class Bench:
             pack = self._packs.get(organisation)
             if pack is None:
                 continue
-            timeline, _ = self._organisation(organisation)
-            for judged, theirs in people_of(without_retracted(own)).items():
+            timeline = self._organisation(organisation)
+            for judged, theirs in grouped(without_retracted(own)).items():
                 people = frozenset(key_of(fact.person) for fact in theirs if fact.person is not None)
                 if people & group:
                     clients = frozenset(fact.client or "" for fact in theirs)
@@ -154,7 +200,7 @@ class Bench:
                         retention_status(pack, theirs, timeline),
                     )
 
-    def _organisation(self, organisation: str) -> tuple[Organisation, list[Fact]]:
+    def _organisation(self, organisation: str) -> Organisation:
         if organisation not in self._organisations:
             sql = self._context.sql
             place = {"organisation": organisation}
@@ -163,7 +209,7 @@ class Bench:
             own = [fact for fact in facts if fact.person is None]
             firsts = [row[0] for row in self._db.execute(sql["first"], place)]
             first = next(iter(self._read(firsts)), None)
-            self._organisations[organisation] = (Organisation(own, first), own)
+            self._organisations[organisation] = Organisation(own, first)
         return self._organisations[organisation]
 
     def _facts(self, people: set[bytes]) -> tuple[dict[bytes, list[Fact]], list[Fact]]:
@@ -197,7 +243,7 @@ def judge_behind(
     register = Judgement()
     while True:
         marks = store.marks()
-        after, known = marks[register.name], min(marks["trail"], marks["context"])
+        after, known = marks[register.name], min(marks[name] for name in register.depends)
         if after >= known:
             return
         last = min(known, after + window)
@@ -222,7 +268,7 @@ def _judge_window(
             _clear(cursor, register, everyone)
             for judged in results:
                 _write(cursor, register, judged)
-    whole = [bench.organisation(organisation) for organisation in sorted(organisations)]
+    whole = [bench.organisation(organisation) for organisation in sorted(organisations | bench.concerned())]
     with store.transaction() as cursor:
         for judged in whole:
             _write(cursor, register, judged)
@@ -241,7 +287,7 @@ def _touched(
         organisations.add(organisation)
         if type_ not in _WHOLE:
             people |= _known_to(db, register, organisation, client)
-    targets = sorted({position for pair in db.execute(context.sql["retracted_between"], place) for position in pair})
+    targets = _retracted(db, context, place)
     for record in log.at(targets) if targets else ():
         fact = header_of(record.state)
         if fact.person is not None:
@@ -252,6 +298,17 @@ def _touched(
     first = dict(db.execute("SELECT organisation, position FROM first_fact").fetchall())
     organisations |= {organisation for organisation, position in first.items() if after < position <= last}
     return people, organisations
+
+
+def _retracted(db: sqlite3.Connection, context: Context, place: Mapping[str, int]) -> list[int]:
+    """The facts whose standing changed in a stretch: retracted, or retracted by a fact that was itself retracted."""
+    targets = dict(db.execute(context.sql["retractions"]).fetchall())
+    front = {position for pair in db.execute(context.sql["retracted_between"], place) for position in pair}
+    found: set[int] = set()
+    while front:
+        found |= front
+        front = {targets[position] for position in front if position in targets} - found
+    return sorted(found)
 
 
 def _known_to(db: sqlite3.Connection, register: Judgement, organisation: str, client: str) -> set[bytes]:

@@ -75,3 +75,9 @@ ORDER BY due IS NULL, due, organisation, judged, number;
 
 -- name: retention_of
 SELECT body FROM retention WHERE organisation = ? AND judged = ? ORDER BY number;
+
+-- name: edges
+-- The stretches of every source that has more than one.
+SELECT source, first, last, first_at FROM source_stretch
+WHERE source IN (SELECT source FROM source_stretch GROUP BY source HAVING count(*) > 1)
+ORDER BY source, first;

@@ -173,14 +173,14 @@ class Page:
     def __init__(self, after: int, records: Sequence[Plain], bound: Bound | None = None) -> None:
         self.after: Final = after
         self.mark: Final = records[-1][0] if records else after
-        self._bound: Final = bound if bound != Bound() else None
+        self.bound: Final = bound if bound != Bound() else None
         self.groups: Final[list[Group]] = []
         """Every fact of the page."""
         self.decisions: list[Decision] = []
         self._details: Final[dict[str, list[tuple[int, Detail]]]] = {}
         self._read(records)
-        if self._bound is not None:
-            self.decisions = [decision for decision in self.decisions if self._bound.admits(decision.at, decision.at)]
+        if self.bound is not None:
+            self.decisions = [decision for decision in self.decisions if self.bound.admits(decision.at, decision.at)]
 
     def _read(self, records: Sequence[Plain]) -> None:
         drafts: dict[str, dict[bytes, _Draft]] = {topic: {} for topic in SHAPED}
@@ -200,8 +200,8 @@ class Page:
     def _add(self, topic: str, line: Line, draft: _Draft) -> None:
         positions, people, numbers = draft.positions, [person.decode() for person in draft.people], draft.numbers
         times = _times(b'["' + b'","'.join(draft.times) + b'"]')
-        if self._bound is not None:
-            kept = [index for index, time in enumerate(times) if self._bound.admits(time, line.recorded)]
+        if self.bound is not None:
+            kept = [index for index, time in enumerate(times) if self.bound.admits(time, line.recorded)]
             positions, times = [positions[index] for index in kept], [times[index] for index in kept]
             people = [people[index] for index in kept] if people else people
             numbers = [numbers[index] for index in kept] if numbers else numbers
@@ -215,8 +215,8 @@ class Page:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise _unreadable([position for position, _ in headers]) from error
         found = [(position, line) for (position, _), line in zip(headers, lines, strict=True)]
-        if self._bound is not None:
-            found = [(position, line) for position, line in found if self._bound.admits(line.time, line.recorded)]
+        if self.bound is not None:
+            found = [(position, line) for position, line in found if self.bound.admits(line.time, line.recorded)]
         self._details[topic] = found
         for position, line in found:
             people = None if line.person is None else [line.person]

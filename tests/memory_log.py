@@ -77,7 +77,10 @@ class MemoryLog:
     # --- what projections ask
 
     def plain(self, after: int, limit: int) -> list[tuple[int, str, str, bytes]]:
-        return [(record.position, record.stream, record.topic, record.state) for record in self.records[after : after + limit]]
+        return [
+            (record.position, record.stream, record.topic, record.state)
+            for record in self.records[after : after + limit]
+        ]
 
     def at(self, positions: Sequence[int]) -> list[Record]:
         return [self.records[position - 1] for position in sorted(set(positions)) if 0 < position <= len(self.records)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
@@ -31,7 +32,7 @@ class Step(Struct, kw_only=True, forbid_unknown_fields=True):
 
     `after` names an earlier step, a mark or "start" (default: the step before); `wait` and `every` are waits;
     `day` moves a repetition to that day of its month; `until` names the mark that ends it; `when` a flag ("!flag"
-    for its absence); `keep` reports it even if it happened before the year; `skip` leaves out that repetition.
+    for its absence); `keep` reports it (or plays the scene) even if it happened before the year; `skip` leaves out that repetition.
     `set` gives attributes a value, or chooses one anew (an empty value).
     """
 
@@ -202,7 +203,7 @@ class Line:
 
 
 def _data(step: Step, story: Story, script: Script, *, with_subject: bool) -> dict[str, Any]:
-    known = {field.encode_name for field in msgspec.structs.fields(BY_WIRE[f"pdl.{step.type}.v1"])}
+    known = _fields(step.type)
     common = {key: value for key, value in {**script.data, **story.data}.items() if key in known}
     made: dict[str, Any] = {"organisation": script.organisation, **common}
     if with_subject and story.subject:
@@ -213,6 +214,11 @@ def _data(step: Step, story: Story, script: Script, *, with_subject: bool) -> di
         made["values"] = dict(_value(entry) for entry in step.values)
     # An empty value takes out what the story or the script gives to every event.
     return {key: value for key, value in {**made, **step.data}.items() if value != ""}
+
+
+@cache
+def _fields(name: str) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(BY_WIRE[f"pdl.{name}.v1"]))
 
 
 def _value(entry: str) -> tuple[str, str]:

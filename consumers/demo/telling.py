@@ -195,15 +195,18 @@ class _Player:
                 self._once(line, at, until)
 
     def _once(self, line: Line, at: int, until: int) -> None:
-        self._person.reset(line.set)
         self._times["last"] = at
+        if line.id:
+            self._times[line.id] = at
+        if not self._telling.listens(at, keep=line.keep):
+            return
+        if line.set:
+            self._person.reset(line.set)
         if line.scene:
             self._person.pop("ref", None)
             self.play(self._telling.lines(self._script, self._story, line.scene), until)
-        elif self._telling.listens(at, keep=line.keep):
+        else:
             self._tell(line, at)
-        if line.id:
-            self._times[line.id] = at
 
     def _tell(self, line: Line, at: int) -> None:
         person = self._person

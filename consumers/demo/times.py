@@ -108,7 +108,13 @@ def text_of(moment: int, *, local: bool = False) -> str:
     """RFC 3339, in UTC or with the Amsterdam offset."""
     if local:
         return datetime.fromtimestamp(moment, _ZONE).isoformat()
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    minutes, seconds = divmod(moment % DAY, 60)
+    return f"{_date_of(moment // DAY)}T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}Z"
+
+
+@cache
+def _date_of(number: int) -> str:
+    return day_of(number).isoformat()
 
 
 def _months_on(number: int, months: int) -> int:

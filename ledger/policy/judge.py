@@ -129,9 +129,11 @@ class HoldLine(Struct, frozen=True, kw_only=True):
 class RetentionLine(Struct, frozen=True, kw_only=True):
     """What one dataset of a person is held for, and until when; moments are in UTC.
 
-    `due` is the first moment at which keeping it is late (None: no clock has started), `overdue_since` the
-    start of the finding that is or will be open (None while nothing is due). `systems` still hold a copy; None among them is a
-    copy that no system was named for. `holds` say what stands in the way of erasing it, and when.
+    `due` is the first moment at which keeping some of it is late, and `overdue_since` the start of the finding
+    about that, which may lie ahead (None: no clock runs); `all_due` is when keeping any of it is late, so that all
+    of it may go (None: some has no clock). `clock_started` is the milestone that counts, if one was reached.
+    `systems` still hold a copy; None among them is a copy that no system was named for. `holds` say what
+    stands in the way of erasing it, and when.
     """
 
     organisation: str
@@ -145,6 +147,7 @@ class RetentionLine(Struct, frozen=True, kw_only=True):
     clock_started: datetime | None
     due: datetime | None
     overdue_since: datetime | None
+    all_due: datetime | None
     rule: str | None
     also: tuple[str, ...]
     then: str
@@ -333,39 +336,40 @@ class _Machine:
     def _line(
         self, case: Case, activity: str, dataset: str, client: str | None, copies: Sequence[Copy]
     ) -> RetentionLine:
-        collections = {copy.collected.id: copy.collected for copy in copies}
-        best: tuple[datetime, datetime, Retention, retention.Late] | None = None
-        for promise in self.retentions:
-            if promise.activity != activity or (promise.datasets and dataset not in promise.datasets):
-                continue
-            for collected in collections.values():
-                if promise.origin and collected.origin not in promise.origin:
-                    continue
-                for late in retention.lates(promise, collected, dataset, case):
-                    if late.end >= FOREVER and (best is None or late.start < best[0]):
-                        best = (late.start, late.trigger, promise, late)
-        holds = [hold for copy in copies for hold in self._holds(case, copy, dataset)]
-        words = (
-            self.setting.words(best[3].rule, best[2].words if best[3].rule == best[2].rule else "")[0] if best else ""
-        )
+        collections = {f"{copy.collected.source} {copy.collected.id}": copy.collected for copy in copies}
+        bound = [
+            row for row in self.retentions if row.activity == activity and (not row.datasets or dataset in row.datasets)
+        ]
+        firsts = [_first_late(bound, collected, dataset, case) for collected in collections.values()]
+        known = [first for first in firsts if first is not None]
+        best = min(known, key=lambda first: first[0].start, default=None)
+        late, promise = best if best is not None else (None, bound[0] if bound else None)
+        rule = late.rule if late is not None else promise.rule if promise is not None else None
+        started = [
+            moment.time
+            for row in bound
+            for collected in collections.values()
+            for moment in retention.moments(row, collected, case)
+        ]
         return RetentionLine(
             organisation=self.pack.organisation,
             person=case.person.name,
             activity=activity,
             dataset=dataset,
             client=client,
-            collections=tuple(sorted(collections)),
+            collections=tuple(sorted(collected.id for collected in collections.values())),
             systems=tuple(sorted({copy.system for copy in copies}, key=lambda system: system or "")),
             since=min(collected.time for collected in collections.values()),
-            clock_started=best[1] if best else None,
-            due=best[0] if best else None,
-            overdue_since=best[0] if best else None,
-            rule=best[3].rule if best else None,
-            also=best[3].also if best else (),
-            then=best[2].then if best else "erase",
-            words=words,
-            assumed=best[2].assumed if best else "",
-            holds=tuple(dict.fromkeys(holds)),
+            clock_started=late.trigger if late is not None else max(started, default=None),
+            due=late.start if late is not None else None,
+            overdue_since=late.start if late is not None else None,
+            all_due=max(first[0].start for first in known) if known and len(known) == len(firsts) else None,
+            rule=rule,
+            also=late.also if late is not None else promise.also if promise is not None else (),
+            then=promise.then if promise is not None else "erase",
+            words="" if rule is None else self.setting.words(rule)[0],
+            assumed=promise.assumed if promise is not None else "",
+            holds=tuple(dict.fromkeys(hold for copy in copies for hold in self._holds(case, copy, dataset))),
         )
 
     def _holds(self, case: Case, copy: Copy, dataset: str) -> Iterable[HoldLine]:
@@ -385,6 +389,20 @@ class _Machine:
                     end=None if end >= FOREVER else end,
                     rule=promise.rule,
                 )
+
+
+def _first_late(
+    promises: Sequence[Retention], collected: Fact, dataset: str, case: Case
+) -> tuple[retention.Late, Retention] | None:
+    """The first stretch without end in which keeping a collection is too long, and the promise that says so."""
+    found = [
+        (late, promise)
+        for promise in promises
+        if not promise.origin or collected.origin in promise.origin
+        for late in retention.lates(promise, collected, dataset, case)
+        if late.end >= FOREVER
+    ]
+    return min(found, key=lambda row: row[0].start, default=None)
 
 
 def _unless(gates: Sequence[ContractGate], judged: Act) -> Act:

@@ -34,21 +34,24 @@ class Sources(Register):
         for group in page.groups:
             groups[group.line.source, group.line.organisation, group.topic].append(group)
         db.executemany(self.sql["add"], [(*place, *_counted(found)) for place, found in groups.items()])
-        numbers: dict[str, set[int]] = defaultdict(set)
+        numbers: dict[str, dict[int, tuple[int, int]]] = defaultdict(dict)
         for group in page.groups:
-            if group.numbers:
-                numbers[group.line.source].update(group.numbers)
-        for source, found_numbers in numbers.items():
-            self._join(db, source, found_numbers)
+            for number, time, position in zip(group.numbers, group.times, group.positions, strict=False):
+                mine, place = numbers[group.line.source], (micros(time), position)
+                mine[number] = min(place, mine.get(number, place))
+        for source, places in numbers.items():
+            self._join(db, source, places)
         self._reports(db, page)
 
-    def _join(self, db: sqlite3.Cursor, source: str, numbers: Iterable[int]) -> None:
-        for first, last in _stretches(numbers):
+    def _join(self, db: sqlite3.Cursor, source: str, places: Mapping[int, tuple[int, int]]) -> None:
+        """Join new numbers with the stretches that they touch; `places` says when and where each number stands."""
+        for first, last in _stretches(places):
             near = db.execute(self.sql["near"], {"source": source, "first": first, "last": last}).fetchall()
-            db.executemany(self.sql["drop_stretch"], [(source, start) for start, _ in near])
+            db.executemany(self.sql["drop_stretch"], [(source, start) for start, *_ in near])
+            starts = [(first, *places[first]), *((start, time, position) for start, _, time, position in near)]
+            start, time, position = min(starts)
             db.execute(
-                self.sql["add_stretch"],
-                (source, min([first, *(a for a, _ in near)]), max([last, *(b for _, b in near)])),
+                self.sql["add_stretch"], (source, start, max([last, *(end for _, end, *_ in near)]), time, position)
             )
 
     def _reports(self, db: sqlite3.Cursor, page: Page) -> None:

@@ -12,11 +12,14 @@ CREATE TABLE IF NOT EXISTS source_events (
     PRIMARY KEY (source, organisation, type)
 ) WITHOUT ROWID;
 
--- Stretches of consecutive numbers that arrived; what lies between two stretches is missing.
+-- Stretches of consecutive numbers that arrived; what lies between two stretches is missing. `first_at` is the
+-- position of the fact with the first number (of several, the earliest): before it the gap shows.
 CREATE TABLE IF NOT EXISTS source_stretch (
     source TEXT NOT NULL,
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
     PRIMARY KEY (source, first)
 ) WITHOUT ROWID;
 
@@ -36,13 +39,13 @@ ON CONFLICT DO UPDATE SET events = events + excluded.events, first = min(first, 
 
 -- name: near
 -- The stretches that a new one touches or overlaps.
-SELECT first, last FROM source_stretch WHERE source = :source AND first <= :last + 1 AND last >= :first - 1;
+SELECT first, last, first_time, first_at FROM source_stretch WHERE source = :source AND first <= :last + 1 AND last >= :first - 1;
 
 -- name: drop_stretch
 DELETE FROM source_stretch WHERE source = ? AND first = ?;
 
 -- name: add_stretch
-INSERT INTO source_stretch VALUES (?, ?, ?);
+INSERT INTO source_stretch VALUES (?, ?, ?, ?, ?);
 
 -- name: add_report
 INSERT INTO source_report VALUES (?, ?, ?, ?, ?);

@@ -57,11 +57,10 @@ _SHOWN: Final = {
     "keyed": "token",
     "sealed": "sealed",
     "values": "categories clear, values sealed",
-    "transformed": "clear",
     "notice": "clear if listed, else a token",
     "other": "pseudonym",
     "parameters": "listed parameters clear, others sealed",
-    "numbers": "clear",
+    "by-id": "clear; ids as listed, else tokens",
 }
 
 
@@ -325,9 +324,14 @@ def _range(hint: Any, meta: Meta) -> str:
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
+def _root() -> click.Context:
+    settings = {**cli.context_settings, "max_content_width": 100}
+    return click.Context(cli, info_name="pdl", terminal_width=100, **settings)
+
+
 def commands() -> Iterator[tuple[list[str], click.Command, click.Context]]:
     """Every command with its path of names."""
-    root = click.Context(cli, info_name="pdl", terminal_width=100, max_content_width=100)
+    root = _root()
     for names in SECTIONS.values():
         for name in names:
             found = cli.get_command(root, name)
@@ -349,7 +353,7 @@ def _below(
 
 def cli_() -> str:
     """The help of every command."""
-    root = click.Context(cli, info_name="pdl", terminal_width=100, max_content_width=100)
+    root = _root()
     out = [WRITTEN, "# Commands\n\n", _help("pdl", cli, root)]
     out += [_help(" ".join(path), command, context) for path, command, context in commands()]
     return "".join(out).rstrip() + "\n"

@@ -26,87 +26,53 @@ _categories = st.lists(st.sampled_from(["email", "name", "phone", "shoe-size"]),
 _purpose = st.sampled_from(["newsletter", "answer-question", "report-satisfaction", "gossip"])
 
 
+_subjects = _who.map(_subject)
+_NEEDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "data.collected": st.fixed_dictionaries(
+        {"categories": _categories, "origin": st.sampled_from(["subject", "public"]), "system": _system}
+    ),
+    "data.used": st.fixed_dictionaries(
+        {"categories": _categories, "purpose": _purpose, "operation": st.just("contact"), "system": _system}
+    ),
+    "data.shared": st.fixed_dictionaries(
+        {
+            "categories": _categories,
+            "purpose": _purpose,
+            "recipient": st.sampled_from(["zivver", "stranger"]),
+            "basis": st.just("contract"),
+            "country": st.just("NL"),
+        }
+    ),
+    "data.deleted": st.fixed_dictionaries({"categories": st.sampled_from([["*"], ["email"]]), "system": _system}),
+    "data.rectified": st.just({"values": {"email": "x"}}),
+    "consent.given": st.fixed_dictionaries({"purpose": _purpose, "method": st.just("box")}),
+    "consent.withdrawn": st.fixed_dictionaries({"purpose": _purpose}),
+    "objection.raised": st.fixed_dictionaries({"purpose": _purpose}),
+    "request.received": st.fixed_dictionaries(
+        {"right": st.sampled_from(["access", "erasure"]), "reference": st.just("req")}
+    ),
+    "request.answered": st.just({"outcome": "fulfilled", "reference": "req"}),
+    "milestone.reached": st.fixed_dictionaries(
+        {"milestone": st.sampled_from(["contact", "procedure.closed", "no-longer-needed", "moon.landed"])}
+    ),
+    "hold.placed": st.just({"statute": "AWR-52", "reference": "hold"}),
+    "hold.released": st.just({"reference": "hold"}),
+    "subject.linked": st.fixed_dictionaries({"other": _subjects}),
+    "subject.unlinked": st.fixed_dictionaries({"other": _subjects}),
+    "restriction.placed": st.just({}),
+    "notice.given": st.just({"notice": {"id": "web"}}),
+}
+_kind = st.sampled_from([*["data.collected"] * 4, *_NEEDS])
+
+
 @st.composite
 def _about_a_person(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
-    who = draw(_who)
-    base: dict[str, Any] = {
-        "subject": _subject(who),
-        "activity": draw(_activity),
-        "client": draw(_client),
-        "reference": draw(_reference),
-    }
-    kind = draw(
-        st.sampled_from(
-            ["data.collected"] * 4
-            + [
-                "data.used",
-                "data.used",
-                "data.shared",
-                "data.deleted",
-                "data.rectified",
-                "consent.given",
-                "consent.withdrawn",
-                "objection.raised",
-            ]
-            + [
-                "request.received",
-                "request.answered",
-                "milestone.reached",
-                "hold.placed",
-                "hold.released",
-                "subject.linked",
-                "subject.unlinked",
-            ]
-            + ["restriction.placed", "notice.given"]
-        )
-    )
-    more: dict[str, Any] = {}
+    kind = draw(_kind)
+    subject = draw(_subjects)
     if kind == "data.collected":
-        base["subject"] |= draw(st.sampled_from([{}, {}, {"class": "customer"}, {"also": [_subject(draw(_who))]}]))
-        more = {
-            "categories": draw(_categories),
-            "origin": draw(st.sampled_from(["subject", "public"])),
-            "system": draw(_system),
-        }
-    elif kind == "data.used":
-        more = {
-            "categories": draw(_categories),
-            "purpose": draw(_purpose),
-            "operation": "contact",
-            "system": draw(_system),
-        }
-    elif kind == "data.shared":
-        recipient = draw(st.sampled_from(["zivver", "stranger"]))
-        more = {
-            "categories": draw(_categories),
-            "purpose": draw(_purpose),
-            "recipient": recipient,
-            "basis": "contract",
-            "country": "NL",
-        }
-    elif kind == "data.deleted":
-        more = {"categories": draw(st.sampled_from([["*"], ["email"]])), "system": draw(_system)}
-    elif kind == "data.rectified":
-        more = {"values": {"email": "x"}}
-    elif kind == "consent.given":
-        more = {"purpose": draw(_purpose), "method": "box"}
-    elif kind in {"consent.withdrawn", "objection.raised"}:
-        more = {"purpose": draw(_purpose)}
-    elif kind == "request.received":
-        more = {"right": draw(st.sampled_from(["access", "erasure"])), "reference": "req"}
-    elif kind == "request.answered":
-        more = {"outcome": "fulfilled", "reference": "req"}
-    elif kind == "milestone.reached":
-        more = {"milestone": draw(st.sampled_from(["contact", "procedure.closed", "no-longer-needed", "moon.landed"]))}
-    elif kind == "hold.placed":
-        more = {"statute": "AWR-52", "reference": "hold"}
-    elif kind == "hold.released":
-        more = {"reference": "hold"}
-    elif kind in {"subject.linked", "subject.unlinked"}:
-        more = {"other": _subject(draw(_who))}
-    elif kind == "notice.given":
-        more = {"notice": {"id": "web"}}
-    return kind, base | more
+        subject = subject | draw(st.sampled_from([{}, {}, {"class": "customer"}, {"also": [draw(_subjects)]}]))
+    base = {"subject": subject, "activity": draw(_activity), "client": draw(_client), "reference": draw(_reference)}
+    return kind, base | draw(_NEEDS[kind])
 
 
 @st.composite
@@ -127,6 +93,15 @@ def _about_the_organisation(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
                 ("hold.released", {"reference": "hold"}),
                 ("control.executed", {"control": "external-audit"}),
                 ("breach.detected", {"reference": "b-1"}),
+                ("source.reported", {"from": "2023-01-01", "to": "2024-12-31", "counts": {"data.collected": 1}}),
+                (
+                    "source.reported",
+                    {
+                        "from": "2023-06-01T12:00:00Z",
+                        "to": "2026-01-01",
+                        "counts": {"pdl.data.used.v1": 0, "data.shared": 1},
+                    },
+                ),
             ]
         )
     )
@@ -146,9 +121,10 @@ def histories(draw: st.DrawFn, max_size: int = 14) -> list[dict[str, Any]]:
     for number, (kind, data) in enumerate(drawn):
         time = START + timedelta(days=draw(st.integers(0, 1400)), hours=draw(st.integers(0, 30)))
         organisation = draw(st.sampled_from(["klantinfocus"] * 4 + ["kcm"]))
+        number_of_source = {"sequence": number} if draw(st.booleans()) else {}
         body = {"organisation": organisation} | {name: value for name, value in data.items() if value is not None}
-        if kind.split(".")[0] not in {"data", "consent"}:
-            body.pop("activity", None) if draw(st.booleans()) else None
+        if kind.split(".")[0] not in {"data", "consent"} and draw(st.booleans()):
+            body.pop("activity", None)
         events.append(
             {
                 "specversion": "1.0",
@@ -158,6 +134,7 @@ def histories(draw: st.DrawFn, max_size: int = 14) -> list[dict[str, Any]]:
                 "time": time.isoformat(),
                 "data": body,
             }
+            | number_of_source
         )
     retracted = draw(st.lists(st.integers(0, len(events) + 2), max_size=2))
     for number, target in enumerate(retracted):

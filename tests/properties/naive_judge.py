@@ -181,17 +181,10 @@ def hold_spans(case: Case, dataset: str) -> list[Span]:
 
 
 def excused(spans: Iterable[Span], due: datetime, time: datetime) -> bool:
-    """Held on a ground at that moment: under a hold, or in the days after one that began before the term was over."""
-    for start, end in spans:
-        if start <= time and (end is None or time < end):
-            return True
-        if end is not None and end <= time and start < due_or(due, time) and end > due and time < after_p0d(end):
-            return True
-    return False
-
-
-def due_or(due: datetime, time: datetime) -> datetime:
-    return max(due, time)
+    """Held on a ground at that moment: under a hold, or in the days to act (P0D) after one that outlasted the term."""
+    return any(
+        start <= time and (end is None or time < end or (due < end and time < after_p0d(end))) for start, end in spans
+    )
 
 
 def after_p0d(end: datetime) -> datetime:
@@ -218,3 +211,117 @@ def overdue_spans(case: Case, collection: Event, due_at: Callable[[datetime], da
             found[-1][1] = point
         open_ = wrong
     return [(start, end) for start, end in found if start is not None]
+
+
+def stops(case: Case, purpose: str, start: datetime, client: str | None, time: datetime) -> datetime | None:
+    """When consent for a purpose ended, at or after the start, if it has not been given again."""
+    ended: datetime | None = None
+    for event in case.events:
+        what, at = event["data"], moment(event["time"])
+        if what.get("purpose") != purpose or at > time or not same(what.get("client"), client):
+            continue
+        if event["type"] in {"pdl.consent.withdrawn.v1", "pdl.objection.raised.v1"} and at >= start:
+            ended = ended or at
+        if event["type"] == "pdl.consent.given.v1":
+            ended = None
+    return ended
+
+
+def due_of(case: Case, collection: Event, grounds: list[Ground]) -> Callable[[datetime], datetime | None]:
+    def due(time: datetime) -> datetime | None:
+        ends = [after_term(max(found), ground.term) for ground in grounds if (found := reached(case, collection, ground, time))]
+        return min(ends, default=None)
+
+    return due
+
+
+def contract_spans(case: Case, reference: str | None) -> list[Span]:
+    """When a contract with the person ran that covers data with this reference, or with none."""
+    spans: list[Span] = []
+    for event in case.of("contract.signed", party="subject"):
+        what = event["data"]
+        if not same(what["reference"], reference):
+            continue
+        start = max(moment(event["time"]), moment(what.get("from", event["time"])))
+        ends = [moment(e["time"]) for e in case.of("contract.ended", reference=what["reference"]) if moment(e["time"]) >= moment(event["time"])]
+        ends += [moment(what["until"])] if what.get("until") else []
+        spans.append((start, min(ends, default=None)))
+    return spans
+
+
+TERMS = {
+    ("klantinfocus", "forms"): ("forms", [Ground("KI-24", "P2Y", "contact", whole_person=True, also_contact=True)]),
+    ("klantinfocus", "crm"): ("customers", [Ground("KI-17", "P0D", "no-longer-needed")]),
+    ("klantinfocus", "recruitment"): ("applications", [Ground("KI-28", "P4W", "procedure.closed")]),
+    ("resultfactory", "support-crm"): ("duck", [Ground("RF-08", "P3Y", "customer.departed", whole_person=True)]),
+    ("kcm", "own-relations"): ("own", [Ground("KCM-15", "P1Y", "purpose.fulfilled")]),
+    ("kcm", "registration"): ("registration", [Ground("KCM-16", "P0D", "registration.withdrawn", whole_person=True)]),
+    ("directcode", "recruitment"): ("applications", [Ground("DC-14", "P0D", "procedure.closed")]),
+    ("infactor", "relations"): ("relations", [Ground("IF-11", "P0D", "contract.not-concluded")]),
+}
+
+
+Overdue = tuple[datetime, datetime | None, frozenset[str]]
+
+
+def grouped(spans: Iterable[tuple[str, Span]]) -> set[Overdue]:
+    """One finding for what became overdue at the same moment: it is made good when the last of it is."""
+    groups: dict[datetime, list[tuple[str, datetime | None]]] = {}
+    for id_, (since, until) in spans:
+        groups.setdefault(since, []).append((id_, until))
+    found = set()
+    for since, members in groups.items():
+        ends = [until for _, until in members if until is not None]
+        found.add((since, max(ends) if len(ends) == len(members) else None, frozenset(id_ for id_, _ in members)))
+    return found
+
+
+def overdue(organisation: str, activity: str, events: list[Event], now: datetime) -> set[Overdue]:
+    """(since, until, collections) of what was held past its term, for activities with one client or none."""
+    case = Case(events, now)
+    dataset, grounds = TERMS[organisation, activity]
+    return grouped(
+        (collection["id"], span)
+        for collection in case.of("data.collected", activity=activity)
+        for span in overdue_spans(case, collection, due_of(case, collection, grounds), hold_spans(case, dataset))
+    )
+
+
+def requests(events: list[Event], now: datetime, promised: str, promise: str, covering: str) -> set[tuple[str, str, str, datetime, datetime | None]]:
+    """(rule, request, severity, since, until) of every request for access that was not answered in time."""
+    case = Case(events, now)
+    found = set()
+    for event in case.of("request.received"):
+        received, reference = moment(event["time"]), event["data"]["reference"]
+        after = [e for kind in ("answered", "refused", "forwarded") for e in case.of(f"request.{kind}", reference=reference)]
+        ended = min((moment(e["time"]) for e in after if moment(e["time"]) >= received), default=None)
+        first = after_law(received, "P1M")
+        in_time = [e for e in case.of("request.extended", reference=reference) if e["data"].get("informed_at") and moment(e["data"]["informed_at"]) < first[1]]
+        unrolled, rolled = after_law(received, "P3M") if in_time else first
+        if promise:
+            since = after_term(received, promise)
+            if since <= now and (ended is None or ended >= since):
+                found.add((promised, event["id"], "violation", since, ended))
+        if rolled <= now and (ended is None or ended >= rolled):
+            found.add((covering, event["id"], "violation", rolled, ended))
+        elif unrolled <= now and (ended is None or ended >= unrolled):
+            found.add((covering, event["id"], "risk", unrolled, ended))
+    return found
+
+
+def stopped(events: list[Event], now: datetime, purpose: str) -> set[tuple[str, datetime]]:
+    """(use, its time) of every use for a purpose after consent for it was withdrawn or an objection raised."""
+    case = Case(events, now)
+    found = set()
+    for use in case.of("data.used", purpose=purpose):
+        at, open_ = moment(use["time"]), True
+        for event in case.events:
+            what = event["data"]
+            if what.get("purpose") == purpose and moment(event["time"]) < at and same(what.get("client"), use["data"].get("client")):
+                if event["type"] in {"pdl.consent.withdrawn.v1", "pdl.objection.raised.v1"}:
+                    open_ = False
+                if event["type"] == "pdl.consent.given.v1":
+                    open_ = True
+        if not open_:
+            found.add((use["id"], at))
+    return found

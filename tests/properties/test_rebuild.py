@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.domain.errors import StoreUnavailable
 from ledger.policy.findings import at, row
 from ledger.policy.judge import judge
 from ledger.policy.packs import builtin_packs
 from projections.answers import Projections
 from projections.registers import REGISTERS
+from projections.registers.uses import Uses
 from tests.memory_log import MemoryLog
 from tests.properties.histories import NOW, START, histories
 
@@ -140,10 +143,6 @@ def test_as_of_and_known_at_show_what_the_judge_says_of_what_was_true_and_known_
                     assert known_rows == rows(then_only, name, now=knowledge), name
 
 
-class PowerCut(Exception):
-    pass
-
-
 @quick
 @given(histories(max_size=10), st.integers(0, 60))
 def test_a_crash_at_any_statement_loses_nothing_and_doubles_nothing(
@@ -152,27 +151,21 @@ def test_a_crash_at_any_statement_loses_nothing_and_doubles_nothing(
     log = logged(events)
     with Projections(None, log, PACKS) as whole, Projections(None, log, PACKS, page=3, window=4) as cut:
         whole.catch_up()
-        seen = 0
+        seen = iter(range(statement))
 
         def trace(_: str) -> None:
-            nonlocal seen
-            seen += 1
-            if seen == statement:
+            if next(seen, None) is None:
                 cut._store.db.interrupt()
 
         cut._store.db.set_trace_callback(trace)
-        try:
+        with contextlib.suppress(StoreUnavailable):
             cut.catch_up()
-        except Exception as error:
-            assert "interrupted" in str(error)
         cut._store.db.set_trace_callback(None)
         cut.catch_up()
         assert dump(cut) == dump(whole)
 
 
 def test_a_register_of_another_version_rebuilds_itself(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from projections.registers.uses import Uses
-
     used = {
         "purpose": "answer-question",
         "operation": "contact",

@@ -152,17 +152,17 @@ P0D: Final = Duration()
 
 def lates(promise: Retention, collected: Fact, dataset: str, case: Case) -> list[Late]:
     """When keeping one collection in a dataset is too long, whether or not it was deleted by then."""
-    moments = _moments(promise, collected, case)
-    if not moments:
+    reached = moments(promise, collected, case)
+    if not reached:
         return []
     found: list[Late] = []
     blocks: list[_Block] | None = None
-    for at, moment in enumerate(moments):
+    for at, moment in enumerate(reached):
         term = _term(promise, collected, moment.time, case)
         if term is None:
             continue
         start = _late_from(promise, moment.time, term.length)
-        end = moments[at + 1].time if at + 1 < len(moments) else FOREVER
+        end = reached[at + 1].time if at + 1 < len(reached) else FOREVER
         if start >= end:
             continue
         if blocks is None:
@@ -212,7 +212,7 @@ def _stretches(
         cursor = stop
 
 
-def _moments(promise: Retention, collected: Fact, case: Case) -> list[Moment]:
+def moments(promise: Retention, collected: Fact, case: Case) -> list[Moment]:
     """The moments that the term counts from, for one collection, in order (contract, Reading 16)."""
     if promise.after == "collection":
         return [Moment(collected.time, collected)]
@@ -671,5 +671,5 @@ def _binds(promise: Retention, copy: Copy, deleted: Fact, case: Case) -> Iterato
         row.time <= deleted.time
         for row in case.organisation.instructions(copy.collected.client, copy.collected.reference, "destroy")
     )
-    ran = any(moment.time <= deleted.time for moment in _moments(promise, copy.collected, case))
+    ran = any(moment.time <= deleted.time for moment in moments(promise, copy.collected, case))
     yield ran and not blocked and not destroyed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from ledger.policy import promises
 from ledger.policy.packs import builtin_ids, load_pack
 from tests.unit.policy.cases import GOLDEN, fact, fits, judged, names, written_cases
 
@@ -53,3 +55,23 @@ def test_every_rule_that_an_event_can_break_stands_in_a_promise() -> None:
         pack = load_pack(organisation)
         text = repr(pack.promises)
         assert not [rule for rule in pack.rules if rule not in STANDING and f"'{rule}'" not in text]
+
+
+def test_every_promise_stands_on_a_rule_and_an_article() -> None:
+    for organisation in builtin_ids():
+        pack = load_pack(organisation)
+        known = {*pack.rules, *pack.law.articles}
+        for promise in (*pack.promises, *pack.law.promises):
+            assert {promise.rule, *promise.also} <= known, promise
+            assert promise.law, promise
+            assert bool(promise.assumed) == bool(promise.assumed_nl), promise
+
+
+def test_the_readme_lists_every_kind() -> None:
+    readme = Path(promises.__file__).parent / "README.md"
+    if not readme.exists():
+        pytest.skip("an installed package carries no README")
+    text = readme.read_text(encoding="utf-8")
+    kinds = {kind.__struct_config__.tag for kind in get_args(promises.Promise)}
+    assert {kind for kind in kinds if f"| `{kind}` |" not in text} == set()
+    assert len(kinds) == 18

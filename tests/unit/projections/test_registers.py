@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger.store import SourceState
 from projections.registers import ALL, REGISTERS
 
 
@@ -17,7 +18,8 @@ def one(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def test_every_register_says_in_a_line_what_it_shows(desk: Any) -> None:
     for register in ALL:
-        assert register.help and "\n" not in register.help
+        assert register.help
+        assert "\n" not in register.help
         assert desk.rows(register.name) == [] or register.name == "processing"
     assert {
         "processing",
@@ -201,8 +203,6 @@ def test_a_gap_in_the_numbers_of_a_source_is_counted_until_it_is_filled(desk: An
 
 
 def test_a_source_shows_what_became_of_its_inputs(desk: Any) -> None:
-    from ledger.store import SourceState
-
     desk.collected()
     tallies = {
         "recorded": 1,
@@ -236,7 +236,8 @@ def test_the_register_of_processing_lists_what_was_declared_and_what_was_only_se
     desk.given("data.used", purpose="answer-question", operation="contact", categories=["email"])
     rows = {(row["activity"], row["client"]): row for row in desk.rows("processing", organisation="klantinfocus")}
     assert not rows["raffle", None]["declared"]
-    assert rows["forms", None]["declared"] and rows["forms", None]["events"] == 1
+    assert rows["forms", None]["declared"]
+    assert rows["forms", None]["events"] == 1
     assert rows["feedback", None]["acts_as"] == "processor"
     assert rows["forms", None]["retention"][0]["dataset"] == "forms"
 
