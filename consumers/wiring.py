@@ -108,12 +108,16 @@ class Wired:
         return [_standing(found) for found in self.registers.standings([person], self.clock())]
 
     def due(self, moment: datetime, organisation: str | None = None) -> tuple[list[Due], set[str]]:
-        """What the ledger keeps past its term at a moment, and the organisations that it keeps anything for."""
+        """What the ledger keeps past its term at a moment, and the organisations that it keeps anything for.
+
+        A key covers a whole dataset of a person, so it goes when the last of what it seals is past its term.
+        """
         found, organisations = [], set()
         for kept in self.registers.retention(moment, organisation):
             organisations.add(kept.organisation)
-            if kept.line.due is not None and kept.line.due <= moment and kept.erased_at is None:
-                found.append(Due(kept.organisation, kept.person, _standing(kept), kept.line.due, kept.line.rule))
+            all_due = kept.line.all_due
+            if all_due is not None and all_due <= moment and kept.erased_at is None:
+                found.append(Due(kept.organisation, kept.person, _standing(kept), all_due, kept.line.rule))
         return found, organisations
 
     @property

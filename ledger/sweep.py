@@ -21,8 +21,6 @@ from ledger.policy.model import Pack
 from ledger.sealing import Chance
 from ledger.service import Input, Ledger
 
-CONTROL: Final = "retention-check"
-"""The control of a pack that a run executes."""
 SOURCE: Final = "pdl:sweep"
 PEOPLE_WITHOUT_ASKING: Final = 100
 """So many people a run may always reach; above, the share of all people decides."""
@@ -105,12 +103,13 @@ class Sweeps:
             ),
         )
         packs: Mapping[str, Pack] = self._ledger.packs
-        if CONTROL in packs[organisation].known("control"):
-            event = _control(organisation, len(rows), counts["erased"], at)
+        control = packs[organisation].sweep_control
+        if control is not None:
+            event = _control(organisation, control, len(rows), counts["erased"], at)
             self._ledger.record([Input(0, event)], f"sweep:{uuid.uuid4().hex}", 0)
 
 
-def _control(organisation: str, found: int, handled: int, at: datetime) -> bytes:
+def _control(organisation: str, control: str, found: int, handled: int, at: datetime) -> bytes:
     """The fact that the check was done, as any other source would report it."""
     return msgspec.json.encode(
         {
@@ -119,6 +118,6 @@ def _control(organisation: str, found: int, handled: int, at: datetime) -> bytes
             "source": SOURCE,
             "type": "pdl.control.executed.v1",
             "time": at,
-            "data": {"organisation": organisation, "control": CONTROL, "found": found, "handled": handled},
+            "data": {"organisation": organisation, "control": control, "found": found, "handled": handled},
         },
     )

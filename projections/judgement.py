@@ -173,10 +173,6 @@ class Bench:
             ),
         ]
 
-    def concerned(self) -> set[str]:
-        """The organisations whose sources have gaps, or report what they sent."""
-        return {fact.organisation for fact in self._edges} | {report.organisation for report, _ in self._received}
-
     def _group(self, group: frozenset[bytes], facts: list[Fact]) -> Iterator[Judged]:
         """Judge people who may be one: the facts themselves say who is linked."""
         by_organisation: dict[str, list[Fact]] = defaultdict(list)
@@ -254,7 +250,7 @@ def _judge_window(
     store: Tables, log: Log, packs: Mapping[str, Pack], after: int, last: int, progress: Progress | None
 ) -> None:
     register = Judgement()
-    touched, organisations = _touched(store.db, register, log, after, last)
+    touched = _touched(store.db, register, log, after, last)
     bench = Bench(store.db, log, packs)
     order = sorted(touched)
     for start in range(0, len(order), PEOPLE_AT_ONCE):
@@ -268,23 +264,21 @@ def _judge_window(
             _clear(cursor, register, everyone)
             for judged in results:
                 _write(cursor, register, judged)
-    whole = [bench.organisation(organisation) for organisation in sorted(organisations | bench.concerned())]
+    whole = [bench.organisation(row[0]) for row in store.db.execute(register.sql["organisations"]).fetchall()]
     with store.transaction() as cursor:
         for judged in whole:
             _write(cursor, register, judged)
-        set_marks(cursor, [register.name], last)
+        # Another process may have judged meanwhile: what both touched is judged once more.
+        now = store.marks(cursor)[register.name]
+        set_marks(cursor, [register.name], last if now == after else min(now, last))
 
 
-def _touched(
-    db: sqlite3.Connection, register: Judgement, log: Log, after: int, last: int
-) -> tuple[set[bytes], set[str]]:
-    """Whom the facts of a stretch concern: people, and organisations."""
+def _touched(db: sqlite3.Connection, register: Judgement, log: Log, after: int, last: int) -> set[bytes]:
+    """Whom the facts of a stretch concern: by themselves, or through a fact of the organisation that knows them."""
     trail, context = Trail(), Context()
     place = {"after": after, "last": last}
     people = trail.people(db, after, last)
-    organisations: set[str] = set()
     for organisation, type_, client in db.execute(context.sql["touched_organisations"], place).fetchall():
-        organisations.add(organisation)
         if type_ not in _WHOLE:
             people |= _known_to(db, register, organisation, client)
     targets = _retracted(db, context, place)
@@ -293,11 +287,8 @@ def _touched(
         if fact.person is not None:
             people.add(key_of(fact.person))
         else:
-            organisations.add(fact.organisation)
             people |= _known_to(db, register, fact.organisation, "")
-    first = dict(db.execute("SELECT organisation, position FROM first_fact").fetchall())
-    organisations |= {organisation for organisation, position in first.items() if after < position <= last}
-    return people, organisations
+    return people
 
 
 def _retracted(db: sqlite3.Connection, context: Context, place: Mapping[str, int]) -> list[int]:

@@ -81,3 +81,7 @@ SELECT body FROM retention WHERE organisation = ? AND judged = ? ORDER BY number
 SELECT source, first, last, first_at FROM source_stretch
 WHERE source IN (SELECT source FROM source_stretch GROUP BY source HAVING count(*) > 1)
 ORDER BY source, first;
+
+-- name: organisations
+-- Everyone who ever sent a fact (projections/context.sql).
+SELECT organisation FROM first_fact ORDER BY organisation;

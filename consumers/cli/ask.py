@@ -12,29 +12,10 @@ from consumers.cli.options import MOMENT, data_option, format_option, from_input
 from consumers.cli.people import dossier, draw_dossier, known_organisation, named, revealed
 from consumers.cli.progress import bar, steps
 from consumers.cli.render import one, rows, table
+from consumers.cli.telling import told
 
 if TYPE_CHECKING:
     from consumers.wiring import Wired
-
-TELLING = {
-    "findings": ("severity", "rule", "organisation", "activity", "person", "since", "until", "message"),
-    "retention": (
-        "organisation",
-        "person",
-        "activity",
-        "dataset",
-        "client",
-        "state",
-        "due",
-        "systems",
-        "hold_statute",
-        "rule",
-        "words",
-    ),
-    "trail": ("time", "type", "organisation", "person", "activity", "categories", "purpose", "recipient", "system"),
-    "quarantine": ("number", "reason", "detail", "topic", "offset", "source", "id", "recorded", "state"),
-}
-"""The columns of a register that a table shows; JSON and CSV have all."""
 
 
 @click.command()
@@ -114,8 +95,12 @@ def register(
         _follow(wired)
         if organisation is not None:
             known_organisation(wired, organisation)
-        found = wired.registers.rows(name, now=wired.clock(), organisation=organisation, as_of=as_of, known_at=known_at)
-        rows(named(wired, found), form, nothing=f"The register {name} has no rows here.", columns=TELLING.get(name, ()))
+        found = named(
+            wired,
+            wired.registers.rows(name, now=wired.clock(), organisation=organisation, as_of=as_of, known_at=known_at),
+        )
+        shown = (told(name, row) for row in found) if form == "table" else found
+        rows(shown, form, nothing=f"The register {name} has no rows here.")
 
 
 def _registers() -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from consumers.cli.options import MOMENT, data_option, format_option, from_input
 from consumers.cli.people import known_organisation, named, resolve
 from consumers.cli.progress import bar, steps
 from consumers.cli.render import one, rows, table
+from consumers.cli.telling import retention as retention_told
 from ledger.domain.calendar import local
 from ledger.domain.errors import Unreadable
 
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
 
 OPERATOR = "pdl:operator"
 """The source of facts that are entered at the command line."""
-_DUE_COLUMNS = (
-    "organisation",
-    "person",
-    "activity",
-    "dataset",
-    "client",
-    "state",
-    "due",
-    "systems",
-    "hold_statute",
-    "rule",
-    "words",
-)
 
 
 @click.command()
@@ -311,7 +299,7 @@ def due_(now: datetime | None, organisation: str | None, form: str) -> None:
             if row["due"] is not None and datetime.fromisoformat(row["due"]) <= moment
         ]
         found = list(named(wired, found))
-    rows(found, form, nothing="Nothing is past its term.", columns=_DUE_COLUMNS)
+    rows(map(retention_told, found) if form == "table" else found, form, nothing="Nothing is past its term.")
 
 
 @retention.command()

@@ -8,23 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from consumers.cli.render import table
+from consumers.cli.telling import happened
 from ledger.domain.errors import Unreadable
 
 if TYPE_CHECKING:
     from consumers.wiring import Wired
 
-_TRAIL_COLUMNS: Final = (
-    "time",
-    "type",
-    "organisation",
-    "activity",
-    "client",
-    "categories",
-    "purpose",
-    "recipient",
-    "system",
-    "values",
-)
 _DATASET_COLUMNS: Final = (
     "organisation",
     "activity",
@@ -122,7 +111,7 @@ def draw_dossier(found: dict[str, Any]) -> None:
     click.echo(f"Known as {_several(found['people'])}.\n")
     table(found["datasets"], title="What is held", nothing="Nothing is held.", columns=_DATASET_COLUMNS)
     click.echo()
-    table(found["trail"], title="What happened", nothing="No trail.", columns=_TRAIL_COLUMNS)
+    table([happened(row) for row in found["trail"]], title="What happened", nothing="No trail.")
 
 
 def _several(people: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import click
 
 from consumers.cli.options import data_option, format_option, opened
 from consumers.cli.render import one, rows
+from consumers.cli.telling import waiting as told
 from ledger.domain.errors import Unreadable
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ledger.store import Quarantined
 
 WAITING = "waiting"
-_COLUMNS = ("number", "reason", "detail", "topic", "partition", "offset", "source", "id", "recorded", "state")
 
 
 @click.group()
@@ -47,7 +47,7 @@ def list_(everything: bool, form: str) -> None:
     """
     with opened(write=False) as wired:
         found = [_row(row) for row in wired.log.quarantine() if everything or row.state == WAITING]
-    rows(found, form, nothing="Nothing waits in quarantine.", columns=_COLUMNS)
+    rows(map(told, found) if form == "table" else found, form, nothing="Nothing waits in quarantine.")
 
 
 @quarantine.command()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
 import msgspec
@@ -18,7 +19,10 @@ from ledger.domain.calendar import local
 
 Row = Mapping[str, Any]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
-_COLUMN_WIDTH: Final = 11
+_GAP: Final = 2
+_SENTENCE_WIDTH: Final = 22
+_ID_WIDTH: Final = 36
+_BILINGUAL: Final = frozenset({"nl", "en"})
 _WIDTH_WITHOUT_TERMINAL: Final = 140
 _CELL_MAX: Final = 240
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?([+-]\d\d:\d\d|Z)")
@@ -61,21 +65,26 @@ def pairs(thing: Row) -> None:
 
 
 def plain(value: Any) -> str:
-    """A value as text in a cell: lists with commas, absence as nothing, structures as JSON."""
-    if value is None:
+    """A value as text in a cell: lists with commas, absence as nothing, a bilingual text in English."""
+    if value is None or value in ([], {}, ()):
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping) and value.keys() == {"nl", "en"}:
-        return str(value["en"])
-    if isinstance(value, list | tuple) and all(isinstance(item, str | int) for item in value):
-        return ", ".join(map(str, value))
-    if isinstance(value, int | float):
-        return str(value)
-    text = _to_json(value).decode()
-    return text.strip('"') if text.startswith('"') else text
+    if isinstance(value, Mapping):
+        return _of_mapping(value)
+    if isinstance(value, list | tuple):
+        return ", ".join("(not said)" if item is None else plain(item) for item in value)
+    return _to_json(value).decode().strip('"')
+
+
+def _of_mapping(value: Mapping[str, Any]) -> str:
+    if value.keys() >= _BILINGUAL:
+        return " ".join(
+            [*(f"{plain(part)}:" for name, part in value.items() if name not in _BILINGUAL), str(value["en"])]
+        )
+    return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
 
 
 def table(
@@ -86,30 +95,40 @@ def table(
         click.echo(nothing)
         return
     shown = [name for name in columns or _names(found) if any(plain(row.get(name)) for row in found)]
+    cells = [[_cell(row.get(name)) for name in shown] for row in found]
+    needs = [_need(column) for column in zip([name.replace("_", " ") for name in shown], *cells, strict=True)]
     width = _width()
-    if len(shown) * _COLUMN_WIDTH > width:
+    if sum(needs) + _GAP * len(needs) > width:
         _cards(found, shown, title)
         return
     from rich.console import Console  # noqa: PLC0415 -- 70 ms, only when drawing
     from rich.table import Table  # noqa: PLC0415 -- as above
 
     drawn = Table(
-        title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0)
+        title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0)
     )
-    for name in shown:
+    for name, need in zip(shown, needs, strict=True):
         number = all(isinstance(row.get(name), int | float | None) for row in found)
-        drawn.add_column(name.replace("_", " "), justify="right" if number else "left", overflow="fold")
-    for row in found:
-        drawn.add_row(*(_cell(row.get(name)) for name in shown))
+        justify: Literal["left", "right"] = "right" if number else "left"
+        drawn.add_column(name.replace("_", " "), justify=justify, overflow="fold", min_width=need)
+    for row in cells:
+        drawn.add_row(*row)
     Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False).print(drawn)
+
+
+def _need(column: Sequence[str]) -> int:
+    """How narrow a column may be: ids whole, sentences not below a readable width."""
+    longest = max(len(text) for text in column)
+    sentences = any(" " in text for text in column)
+    return min(longest, _SENTENCE_WIDTH if sentences else _ID_WIDTH)
 
 
 def _cell(value: Any) -> str:
     text = plain(value)
     if _PSEUDONYM.fullmatch(text):
-        return f"{text[:12]}…"
+        return f"{text[:8]}…"
     if _MOMENT.fullmatch(text):
-        return local(datetime.fromisoformat(text)).strftime("%Y-%m-%d %H:%M")
+        return local(datetime.fromisoformat(text)).strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
     text = "".join(ch if ch.isprintable() else " " for ch in text)
     return text if len(text) <= _CELL_MAX else f"{text[: _CELL_MAX - 1]}…"
 
@@ -124,7 +143,11 @@ def _cards(found: Sequence[Row], shown: Sequence[str], title: str | None) -> Non
 
 
 def _width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+    """The width of the terminal, also when only our messages go there and the rows go to a pager."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            return os.get_terminal_size(stream.fileno()).columns
+    return _WIDTH_WITHOUT_TERMINAL
 
 
 def _names(found: Iterable[Row]) -> list[str]:
@@ -132,13 +155,23 @@ def _names(found: Iterable[Row]) -> list[str]:
 
 
 def _csv(found: Sequence[Row]) -> None:
-    names = _names(found)
+    spread = [dict(_spread(row)) for row in found]
+    names = _names(spread)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(names)
-    for row in found:
+    for row in spread:
         writer.writerow([harmless(row.get(name)) for name in names])
     click.echo(out.getvalue(), nl=False)
+
+
+def _spread(row: Row) -> Iterable[tuple[str, Any]]:
+    """A text in two languages becomes two columns."""
+    for name, value in row.items():
+        if isinstance(value, Mapping) and value.keys() == _BILINGUAL:
+            yield from ((f"{name}_{tongue}", value[tongue]) for tongue in sorted(_BILINGUAL))
+        else:
+            yield name, value
 
 
 def harmless(value: Any) -> str:

@@ -185,38 +185,36 @@ def findings(screen: Screen, packs: Packs, found: Sequence[Row]) -> None:
 
 def _words(row: Row) -> str:
     """The words of the statement, quoted; what the law says where no statement does."""
-    if str(row["rule"]).startswith("GDPR-"):
+    if _is_law(row):
         return f"(the law:) {row['words'] or ''}"
     return f"“{row['words']}”"
 
 
 def _telling(found: Sequence[Row]) -> list[list[Row]]:
-    """Groups of findings of one rule and kind: at most two an organisation, no kind twice, the most telling first."""
+    """Groups of findings of one rule and kind: no kind twice, at most two an organisation, the statement before the law."""
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in found:
-        if row["code"] in _TELLING:
-            groups[row["code"], row["rule"]].append(row)
+        groups[row["code"], row["rule"]].append(row)
     chosen: list[list[Row]] = []
     taken: Counter[str] = Counter()
     for code in _TELLING:
-        candidates = [
-            group
-            for (kind, _), group in groups.items()
-            if kind == code and taken[group[0]["organisation"]] < _PER_ORGANISATION
-        ]
-        if candidates and len(chosen) < _FINDINGS:
-            best = min(
-                candidates,
-                key=lambda group: (
-                    not group[0]["words"],
-                    taken[group[0]["organisation"]],
-                    -len(group),
-                    group[0]["rule"],
-                ),
-            )
+        candidates = [group for (kind, _), group in groups.items() if kind == code]
+        best = min(candidates, key=lambda group: _rank(group, taken), default=[])
+        if best and len(chosen) < _FINDINGS and taken[best[0]["organisation"]] < _PER_ORGANISATION:
             taken[best[0]["organisation"]] += 1
             chosen.append(best)
-    return sorted(chosen, key=lambda group: group[0]["rule"])
+    return sorted(chosen, key=lambda group: (_is_law(group[0]), group[0]["rule"]))
+
+
+def _rank(group: Sequence[Row], taken: Mapping[str, int]) -> tuple[bool, bool, int, int, str]:
+    """What to show first: what an organisation with few findings so far did against its own words, often."""
+    row = group[0]
+    before = taken[row["organisation"]]
+    return before >= _PER_ORGANISATION, _is_law(row), before, -len(group), row["rule"]
+
+
+def _is_law(row: Row) -> bool:
+    return str(row["rule"]).startswith("GDPR-")
 
 
 def _what(row: Row) -> str:

@@ -198,6 +198,7 @@ def _stretches(
 ) -> Iterator[Late]:
     """The stretch from `start` to `end`, less the blocks (each late again on the working day after a grace)."""
     cursor, because, rule = start, (moment.fact, *((term.set_by,) if term.set_by is not None else ())), promise.rule
+    blocks = [block for block in blocks if block.start < block.end]  # A hold that ended before it was placed is none.
     while cursor < end:
         block = next((block for block in blocks if block.start <= cursor < block.end), None)
         if block is not None:
