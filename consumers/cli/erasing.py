@@ -15,6 +15,7 @@ from consumers.cli.people import known_organisation, named, resolve
 from consumers.cli.progress import bar, steps
 from consumers.cli.render import one, rows, table
 from consumers.cli.telling import retention as retention_told
+from consumers.cli.telling import swept as swept_told
 from ledger.domain.calendar import local
 from ledger.domain.errors import Unreadable
 
@@ -343,4 +344,8 @@ def sweep(now: datetime | None, organisation: str | None, confirm: bool, form: s
         }
         for row in swept
     ]
-    rows(found, form, nothing="Nothing is past its term; that was recorded.")
+    rows(
+        map(swept_told, found) if form == "table" else found,
+        form,
+        nothing="Nothing is past its term; that was recorded.",
+    )

@@ -47,6 +47,20 @@ def retention(row: Row) -> Row:
     }
 
 
+def swept(row: Row) -> Row:
+    """What a sweep did about one dataset."""
+    statute = f": {row['statute']}" if row["statute"] else ""
+    return {
+        "organisation": row["organisation"],
+        "person": row["person"],
+        "kept": place(row),
+        "due": _day(row["due"]),
+        "rule": row["rule"],
+        "outcome": f"{row['outcome']}{statute}",
+        "case": row["case"],
+    }
+
+
 def _request(row: Row) -> Row:
     days = {name: _day(row[name]) for name in ("received", "due", "answered")}
     return {name: row[name] for name in ("organisation", "person", "right", "state", "late")} | days
@@ -84,7 +98,7 @@ def waiting(row: Row) -> Row:
     """An input in quarantine: where it came from, why it waits."""
     return {
         "number": row["number"],
-        "from": row.get("topic") or row.get("source") or "",
+        "from": row["topic"] or row["source"] or row["stream"].partition(":")[0],
         "offset": row["offset"],
         "reason": row["reason"],
         "what to do": row["detail"],

@@ -271,7 +271,11 @@ class _Machine:
         """Steps that take several promises together, so that one contradiction stays one finding."""
         consent = [promise for promise in self.all if isinstance(promise, ConsentGate)]
         stops = [promise for promise in self.all if isinstance(promise, Stop)]
-        self._add(When(), consents.consents(consent, stops, self.setting))
+        covering = {
+            promise.rule for promise in self.own if isinstance(promise, AllowList | Matrix) and promise.unless_consent
+        }
+        covering |= {promise.rule for promise in self.own if isinstance(promise, Precondition) and promise.warranty}
+        self._add(When(), consents.consents(consent, stops, self.setting, covering))
         notices = [promise for promise in self.all if isinstance(promise, NoticeDuty)]
         own, law = [row for row in notices if not row.statutory], [row for row in notices if row.statutory]
         self._add(When(type=("data.collected",)), duties.notices(own, law, self.setting))

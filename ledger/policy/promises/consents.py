@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from ledger.domain.facts import Fact
@@ -48,8 +48,13 @@ class _Gate(NamedTuple):
         )
 
 
-def consents(gates: Sequence[ConsentGate], stops: Sequence[Stop], setting: Setting) -> Act:
-    """Judge an act by consent, withdrawal and objection, so that one contradiction is one finding."""
+def consents(
+    gates: Sequence[ConsentGate], stops: Sequence[Stop], setting: Setting, covering_rules: Collection[str] = ()
+) -> Act:
+    """Judge an act by consent, withdrawal and objection, so that one contradiction is one finding.
+
+    `covering_rules` are the other rules that ask for consent; the article yields to what they found before.
+    """
     own = tuple(_Gate(gate, compiled(gate.when)) for gate in gates if not gate.statutory)
     statutory = tuple(gate for gate in gates if gate.statutory)
     reach: dict[tuple[str, str | None], tuple[_Gate, ...]] = {}
@@ -80,6 +85,7 @@ def consents(gates: Sequence[ConsentGate], stops: Sequence[Stop], setting: Setti
             and fact.time >= setting.law_binds
             and statutory
             and setting.basis_of(fact) == "consent"
+            and not any(found.about[:1] == (fact.id,) and found.rule in covering_rules for found in case.found)
         ):
             _basis(fact, statutory[0], case)
 
