@@ -117,7 +117,8 @@ class Wired:
             organisations.add(kept.organisation)
             all_due = kept.line.all_due
             if all_due is not None and all_due <= moment and kept.erased_at is None:
-                found.append(Due(kept.organisation, kept.person, _standing(kept), all_due, kept.line.rule))
+                people = tuple(sorted(self.registers.linked([kept.person])))
+                found.append(Due(kept.organisation, kept.person, people, _standing(kept), all_due, kept.line.rule))
         return found, organisations
 
     @property
@@ -132,7 +133,9 @@ class Wired:
     def checkpoint(self) -> str:
         """The signed head of the log as it stands; the same for the same size, for ever."""
         size = self.log.tree_size()
-        return self.log.add_checkpoint(size, sign_head(self.signer, size, self.tile, self.log.checkpoints()), self.clock())
+        return self.log.add_checkpoint(
+            size, sign_head(self.signer, size, self.tile, self.log.checkpoints()), self.clock()
+        )
 
     @property
     def sink(self) -> Sink:

@@ -10,7 +10,8 @@ from ledger.decisions import Access, Decisions
 from ledger.erasure import Erasures
 from ledger.keys import Erased, KeyStore
 from ledger.sealing import Chance, Record, opened
-from ledger.store import EventLog
+from ledger.service import Input, Ledger
+from ledger.store import EventLog, Quarantined
 
 
 class Accesses:
@@ -28,14 +29,22 @@ class Accesses:
         Raises KeyMissing or Tampered where a section cannot be opened that should.
         """
         for organisation in organisations:
-            self._decisions.save(
-                Access.reveal(
-                    f"access-{Chance(8).take(8)}",
-                    organisation=organisation,
-                    people=sorted(people),
-                    reason=self._erasures.sealed_reason(organisation, reason),
-                    at=self._clock().isoformat(),
-                )
-            )
+            self._say(organisation, sorted(people), reason)
         contents = opened([record.state for record in records], self._keys)
         return {record.position: content for record, content in zip(records, contents, strict=True)}
+
+    def reveal_quarantined(self, ledger: Ledger, row: Quarantined, reason: str) -> Input:
+        """What waits in the quarantine under a number, as it came. Whom it concerns, nobody knows yet."""
+        self._say("", [f"quarantine:{row.number}"], reason)
+        return ledger.quarantined_input(row)
+
+    def _say(self, organisation: str, people: list[str], reason: str) -> None:
+        self._decisions.save(
+            Access.reveal(
+                f"access-{Chance(8).take(8)}",
+                organisation=organisation,
+                people=people,
+                reason=self._erasures.sealed_reason(organisation, reason),
+                at=self._clock().isoformat(),
+            )
+        )

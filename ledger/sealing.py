@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import json
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -135,9 +136,24 @@ def opened(states: Sequence[bytes], keys: KeyStore) -> Iterator[dict[str, Any | 
         for section, sealed in zip(header.sections, ciphertexts(state), strict=True):
             key = found[section.key]
             content[section.dataset] = (
-                key if isinstance(key, Erased) else msgspec.json.decode(open_section(key, section, sealed, associated))
+                key if isinstance(key, Erased) else _content(open_section(key, section, sealed, associated))
             )
         yield content
+
+
+def _content(plain: bytes) -> Any:
+    """What a section says; a number that no machine number holds (1e999) is the text that was sent."""
+    try:
+        return msgspec.json.decode(plain)
+    except msgspec.ValidationError:
+        return json.loads(plain, parse_int=_exact, parse_float=_exact)
+
+
+def _exact(number: str) -> Any:
+    try:
+        return msgspec.json.decode(number)
+    except msgspec.ValidationError:
+        return number
 
 
 EVERYTHING: Final = "*"

@@ -27,10 +27,11 @@ PEOPLE_WITHOUT_ASKING: Final = 100
 
 
 class Due(NamedTuple):
-    """One dataset of a person that is past its term."""
+    """One dataset of a person that is past its term; `people` are all pseudonyms that the person is linked by."""
 
     organisation: str
     person: str
+    people: tuple[str, ...]
     standing: Standing
     due: datetime
     rule: str | None
@@ -82,15 +83,19 @@ class Sweeps:
         place = one.standing
         if place.held:
             return Swept(one, "held", None)
-        outcome = self._erasures.erase(
-            one.organisation,
-            one.person,
-            standings(one.person),
-            reason="retention",
-            dataset=place.dataset,
-            client=place.client,
-        )
-        return Swept(one, outcome.state, outcome.case)
+        outcomes = [
+            self._erasures.erase(
+                one.organisation,
+                person,
+                standings(person),
+                reason="retention",
+                dataset=place.dataset,
+                client=place.client,
+            )
+            for person in one.people
+        ]
+        telling = next((outcome for outcome in outcomes if outcome.case is not None), outcomes[0])
+        return Swept(one, telling.state, telling.case)
 
     def _record(self, organisation: str, rows: Sequence[Swept]) -> None:
         at = self._clock()

@@ -148,8 +148,8 @@ class Bench:
             if source == next_source:
                 # Each gap as if of a source of its own: what lies between gaps is not here.
                 name = f"{source} before {first}"
-                found.append(msgspec.structs.replace(facts[at], source=name, sequence=last))
-                found.append(msgspec.structs.replace(facts[next_at], source=name))
+                found.append(msgspec.structs.replace(facts[at], type="", source=name, sequence=last))
+                found.append(msgspec.structs.replace(facts[next_at], type="", source=name))
         return found
 
     @cached_property

@@ -12,6 +12,7 @@ import msgspec
 
 from ledger.domain.envelope import Envelope, decode
 from ledger.domain.facts import FactBuilder, PlainIds
+from ledger.keys import IDENTITY
 from ledger.sealing import MAGIC, Header, Record, Section, header_of
 from ledger.store import Quarantined, SourceState
 
@@ -53,9 +54,11 @@ class MemoryLog:
             assert isinstance(envelope, Envelope), envelope
             if any(source == envelope.source for source, _ in self._places.get(envelope.id, ())):
                 continue
-            dataset = f"{envelope.data.activity}/test"
             header = Header(
-                **self._builder.fields(envelope), recorded=recorded, salt="00", sections=(Section(dataset, "00", "00"),)
+                **self._builder.fields(envelope),
+                recorded=recorded,
+                salt="00",
+                sections=(Section(IDENTITY, "00", "00"),),
             )
             clear = msgspec.json.encode(header)
             state = MAGIC + len(clear).to_bytes(4, "big") + clear

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from consumers.cli.render import table
-from consumers.cli.telling import happened
+from consumers.cli.render import plain, readable, table
+from consumers.cli.telling import happened, opened
 from ledger.domain.errors import Unreadable
 
 if TYPE_CHECKING:
@@ -111,7 +111,21 @@ def draw_dossier(found: dict[str, Any]) -> None:
     click.echo(f"Known as {_several(found['people'])}.\n")
     table(found["datasets"], title="What is held", nothing="Nothing is held.", columns=_DATASET_COLUMNS)
     click.echo()
-    table([happened(row) for row in found["trail"]], title="What happened", nothing="No trail.")
+    if any("values" in row for row in found["trail"]):
+        _draw_opened(found["trail"])
+    else:
+        table([happened(row) for row in found["trail"]], title="What happened", nothing="No trail.")
+
+
+def _draw_opened(trail: Iterable[dict[str, Any]]) -> None:
+    """What happened, line by line, each with its values by category and with who acted."""
+    click.echo("What happened, with the values")
+    for row in trail:
+        line = happened(row)
+        words = (line["day"], line["what"], line["activity"], plain(line["categories"]), line["how"], line["system"])
+        click.echo("  ".join(readable(word) for word in words if word))
+        for name, value in opened(row["values"], row["role"]):
+            click.echo(f"            {name}: {readable(value)}")
 
 
 def _several(people: Iterable[str]) -> str:

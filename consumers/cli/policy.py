@@ -43,6 +43,10 @@ def policy() -> None:
     """Show and check policy packs: statements as data.
 
     ORG is the id of a built-in organisation, or a .toml file of your own.
+
+    \b
+    Example:
+      pdl policy show
     """
 
 
@@ -52,7 +56,12 @@ def policy() -> None:
 @_language_option
 @format_option
 def show(org: str | None, statement: Path | None, language: str, form: str) -> None:
-    """Show what a statement says is kept, why, for how long, and in which words; without ORG, list the statements."""
+    """Show what a statement says is kept, why, for how long, and in which words; without ORG, list the statements.
+
+    \b
+    Example:
+      pdl policy show my-organisation.toml
+    """
     tongue = cast("showing.Language", language)
     if org is None:
         render.rows(showing.packs(builtin_packs().values()), form)
@@ -71,7 +80,12 @@ def show(org: str | None, statement: Path | None, language: str, form: str) -> N
 @click.option("--only", type=click.Choice(["error", "doubt"]), help="Leave out what weighs less.")
 @format_option
 def lint(org: str | None, statement: Path | None, only: str | None, form: str) -> None:
-    """Find what is missing or doubtful in a pack, each with its place; exit 1 when there are errors."""
+    """Find what is missing or doubtful in a pack, each with its place; exit 1 when there are errors.
+
+    \b
+    Example:
+      pdl policy lint my-organisation.toml
+    """
     _one_for(statement, org)
     faults = [
         fault for source in _sources(org) for fault in linting.lint(*pack_text(source), _text_for(source, statement))
@@ -88,7 +102,12 @@ def lint(org: str | None, statement: Path | None, only: str | None, form: str) -
 @_statement_option
 @format_option
 def coverage(org: str | None, statement: Path | None, form: str) -> None:
-    """List every rule with how it is judged and what was assumed; with the text, sentence by sentence."""
+    """List every rule with how it is judged and what was assumed; with the text, sentence by sentence.
+
+    \b
+    Example:
+      pdl policy coverage my-organisation.toml
+    """
     _one_for(statement, org)
     rows: list[dict[str, Any]] = []
     for source in _sources(org):

@@ -52,7 +52,11 @@ def list_(everything: bool, form: str) -> None:
 
 @quarantine.command()
 @click.argument("number", type=int)
-@click.option("--reveal", is_flag=True, help="Show the input itself; it may hold personal data.")
+@click.option(
+    "--reveal",
+    is_flag=True,
+    help="Show the input itself; it may hold personal data. Recorded in the log before it is shown.",
+)
 @click.option("--reason", metavar="TEXT", help="Why it must be seen; needed with --reveal.")
 @data_option
 @format_option
@@ -66,11 +70,13 @@ def show(number: int, reveal: bool, reason: str | None, form: str) -> None:
     """
     if reveal and not reason:
         raise click.UsageError("--reveal needs --reason: seeing personal data is an access that somebody answers for")
-    with opened(write=False) as wired:
+    with opened(write=reveal) as wired:
         row = _one(wired, number)
         shown = _row(row)
         if reveal:
-            shown["content"] = wired.ledger.quarantined_input(row).body.decode(errors="backslashreplace")
+            shown["content"] = wired.accesses.reveal_quarantined(wired.ledger, row, reason or "").body.decode(
+                errors="backslashreplace"
+            )
     one(shown, form)
 
 

@@ -129,8 +129,13 @@ def _cell(value: Any) -> str:
         return f"{text[:8]}…"
     if _MOMENT.fullmatch(text):
         return local(datetime.fromisoformat(text)).strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
-    text = "".join(ch if ch.isprintable() else " " for ch in text)
+    text = readable(text)
     return text if len(text) <= _CELL_MAX else f"{text[: _CELL_MAX - 1]}…"
+
+
+def readable(value: Any) -> str:
+    """A value as text on one line, whole; whatever could move a terminal's cursor becomes a space."""
+    return "".join(ch if ch.isprintable() else " " for ch in plain(value))
 
 
 def _cards(found: Sequence[Row], shown: Sequence[str], title: str | None) -> None:

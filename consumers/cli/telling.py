@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
+
+from ledger.keys import IDENTITY
 
 Row = dict[str, Any]
 
@@ -121,8 +123,21 @@ def happened(row: Row) -> Row:
         "categories": row["categories"],
         "how": ", ".join(word for word in words if word),
         "system": row["system"],
-        **({"values": row["values"]} if "values" in row else {}),
     }
+
+
+def opened(sections: Mapping[str, Any], role: str | None) -> Iterator[tuple[str, Any]]:
+    """The values of a fact by category, whatever dataset they are in; then who acted."""
+    for dataset, values in sections.items():
+        if dataset != IDENTITY:
+            yield from values.items() if isinstance(values, Mapping) else [(dataset, values)]
+    envelope = sections.get(IDENTITY)
+    data = envelope.get("data") if isinstance(envelope, Mapping) else None
+    actor = data.get("actor") if isinstance(data, Mapping) else None
+    account = actor.get("id") if isinstance(actor, Mapping) else None
+    who = " ".join(str(part) for part in (role, account) if part)
+    if who:
+        yield "by", who
 
 
 def _trail(row: Row) -> Row:

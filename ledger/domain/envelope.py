@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, cast, get_type_hints
 
 import msgspec
@@ -37,6 +37,9 @@ Reason = Literal[
 ]
 REASONS: Final[tuple[Reason, ...]] = Reason.__args__  # type: ignore[attr-defined]
 Headers = Sequence[tuple[str, bytes]]
+_PLAIN_OBJECTS: Final = 4
+"""The objects of an event with values: the envelope, its data, their subject and the values themselves."""
+_OFFSET_WITHOUT_COLON: Final = re.compile(rb'[+-]\d{4}"')
 
 NOT_SENT: Final = "(unknown fields)"
 """The one field of Envelope that is not read from a message: which unknown fields the careful path left out."""
@@ -137,16 +140,25 @@ def read(body: bytes, headers: Headers = ()) -> Read | Unrecordable:
     canonical = _encode(envelope)
     # Each JSON key brings one colon. A message with as many colons as its canonical form therefore repeats none,
     # unless a colon is written as an escape; so any backslash takes the careful path too.
-    # Values are kept as they came, so that bytes that are no UTF-8 could hide in them.
+    # Values are kept as they came, so that repeated keys, or bytes that are no UTF-8, could hide in them; and an
+    # offset without a colon (+0100) gets one.
     if (
         b"\\" in body
         or body.count(b":") != canonical.count(b":")
         or len(body) > BODY_BYTES_MAX
         or not _is_utf8(body)
+        or (body.count(b"{") > _PLAIN_OBJECTS and _nested(envelope.data))
+        or (envelope.time.tzinfo is not UTC and _OFFSET_WITHOUT_COLON.search(body) is not None)
         or _beyond(envelope)
     ):
         return _carefully(body)
     return Read(envelope, canonical)
+
+
+def _nested(data: Event) -> bool:
+    """Whether a value is more than a text or a number."""
+    values = getattr(data, "values", None)
+    return values is not None and any(bytes(raw)[:1] in {b"{", b"["} for raw in values.values())
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -229,7 +241,8 @@ def _careful(body: bytes) -> Envelope | Unrecordable:
     except UnicodeDecodeError as error:
         return Unrecordable(reason="undecodable", detail=f"not UTF-8 at byte {error.start}; encode JSON as UTF-8.")
     except json.JSONDecodeError as error:
-        return Unrecordable(reason="undecodable", detail=f"not JSON: {error.msg} at byte {error.pos}.")
+        what = error.msg.removesuffix(" at")
+        return Unrecordable(reason="undecodable", detail=f"not JSON: {what} at byte {error.pos}.")
     except (ValueError, RecursionError):
         return Unrecordable(
             reason="undecodable", detail="JSON that cannot be read (nested too deep, or a number out of range)."

@@ -361,11 +361,15 @@ class FactBuilder:
             made[name] = other
 
 
+_NUMBER_MAX: Final = 10**18
+"""Beyond it a number does not fit the 64 bits of a register."""
+
+
 def _number(sequence: int | str) -> int | None:
     """CloudEvents gives `sequence` as text; services also send a number. Anything else is no sequence."""
     if isinstance(sequence, int):
-        return sequence
-    return int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 19 else None  # noqa: PLR2004 - fits 64 bit
+        return sequence if abs(sequence) < _NUMBER_MAX else None
+    return int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 19 else None  # noqa: PLR2004 - below _NUMBER_MAX
 
 
 _plain: Final = FactBuilder(PlainIds())

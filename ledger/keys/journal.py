@@ -53,6 +53,13 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def begin(self) -> None:
+        """Make an empty journal where there is none, so that a missing one can be told from an empty one."""
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise StoreUnavailable(f"the erasure journal {self._path} cannot be written: {error.strerror}") from error
+
     def entries(self) -> list[Entry]:
         """Everything that was destroyed, oldest first; raises Unreadable for a damaged line."""
         found = []

@@ -64,6 +64,8 @@ def open_key_store(directory: Path, *, ledger_id: str, create: bool) -> SQLiteKe
     if not create and not path.exists():
         raise no_keys(path)
     root = open_root(directory / "root", create=create and not path.exists())
+    if create:
+        Journal(directory / "erasures.journal").begin()
     return SQLiteKeyStore(path, root, ledger_id=ledger_id, journal=directory / "erasures.journal", create=create)
 
 

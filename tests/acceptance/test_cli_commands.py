@@ -243,6 +243,7 @@ def test_quarantine_lists_shows_and_retries(ledger: Any) -> None:
     assert (row["number"], row["reason"], row["offset"], row["state"]) == (1, "undecodable", 12, "waiting")
     assert "content" not in ledger.json("quarantine", "show", "1")
     assert ledger.json("quarantine", "show", "1", "--reveal", "--reason", "mend it")["content"] == "{broken"
+    assert ledger.json("status")["decisions"] == 1, "that it was seen is recorded"
     out = ledger("quarantine", "retry", "--format", "json", status=1)
     assert json.loads(out) == {"number": 1, "outcome": "waiting"}
     ledger("quarantine", "show", "7", status=2)

@@ -175,7 +175,7 @@ def hold_spans(case: Case, dataset: str) -> list[Span]:
             continue
         ends = [moment(e["time"]) for e in case.of("hold.released", reference=what["reference"]) if moment(e["time"]) >= moment(event["time"])]
         if what.get("until"):
-            ends.append(midnight(local(moment(what["until"])) + timedelta(days=1)))
+            ends.append(moment(what["until"]))
         spans.append((moment(event["time"]), min(ends, default=None)))
     return spans
 
@@ -188,13 +188,14 @@ def excused(spans: Iterable[Span], due: datetime, time: datetime) -> bool:
 
 
 def after_p0d(end: datetime) -> datetime:
-    """P0D from the last moment of a hold."""
-    return after_term(end - timedelta(microseconds=1), "P0D")
+    """P0D from the end of a hold or a contract."""
+    return after_term(end, "P0D")
 
 
 def overdue_spans(case: Case, collection: Event, due_at: Callable[[datetime], datetime | None], spans: list[Span]) -> list[Span]:
     """When a collection was held past its term: asked anew at every moment at which anything may change."""
-    points = {moment(e["time"]) for e in case.events} | {end for _, end in spans if end} | {after_p0d(end) for _, end in spans if end}
+    points = {moment(e["time"]) for e in case.events} | {start for start, _ in spans}
+    points |= {point for _, end in spans if end for point in (end, after_p0d(end))}
     for point in sorted(points):
         due = due_at(point)
         if due is not None:
@@ -285,6 +286,45 @@ def overdue(organisation: str, activity: str, events: list[Event], now: datetime
         for collection in case.of("data.collected", activity=activity)
         for span in overdue_spans(case, collection, due_of(case, collection, grounds), hold_spans(case, dataset))
     )
+
+
+def newsletter(events: list[Event], now: datetime) -> set[Overdue]:
+    """Addresses kept after the newsletter was stopped: due the next working day, unless consent was given anew."""
+    case = Case(events, now)
+
+    def due(collection: Event) -> Callable[[datetime], datetime | None]:
+        def at(time: datetime) -> datetime | None:
+            ended = stops(case, "newsletter", moment(collection["time"]), None, time)
+            return None if ended is None else after_term(ended, "P0D")
+
+        return at
+
+    return grouped(
+        (collection["id"], span)
+        for collection in case.of("data.collected", activity="newsletter")
+        for span in overdue_spans(case, collection, due(collection), hold_spans(case, "newsletter"))
+    )
+
+
+def relations(events: list[Event], now: datetime) -> set[Overdue]:
+    """InFactor: due when no contract came of it, or when it ended; never while one is valid."""
+    case = Case(events, now)
+
+    def spans(collection: Event) -> list[Span]:
+        start, reference = moment(collection["time"]), collection["data"].get("reference")
+        contracts = contract_spans(case, reference)
+        asked = reached(case, collection, Ground("IF-11", "P0D", "contract.not-concluded"), now)
+        ends = [end for _, end in contracts if end is not None and (end >= start or reference is not None)]
+
+        def due(time: datetime) -> datetime | None:
+            concluded = any(begin <= time for begin, _ in contracts)
+            passed = [end for end in ends if end <= time]
+            passed += [at for at in asked if at <= time and not concluded]
+            return after_p0d(max(passed)) if passed and max(passed) in ends else after_term(max(passed), "P0D") if passed else None
+
+        return overdue_spans(case, collection, due, [*hold_spans(case, "relations"), *contracts])
+
+    return grouped((row["id"], span) for row in case.of("data.collected", activity="relations") for span in spans(row))
 
 
 def requests(events: list[Event], now: datetime, promised: str, promise: str, covering: str) -> set[tuple[str, str, str, datetime, datetime | None]]:

@@ -102,3 +102,138 @@ def test_both_judges_find_the_same_data_overdue(organisation: str, activity: str
     rule = naive.TERMS[organisation, activity][1][0].rule
     found = _overdue(_findings(organisation, events), rule, events)
     assert found == naive.overdue(organisation, activity, events, NOW)
+
+
+@st.composite
+def readers(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Someone who takes a newsletter, stops it, and takes it again."""
+    kinds = ["data.collected", "consent.given", "consent.withdrawn", "objection.raised", "consent.refused", "data.deleted", "hold.placed", "hold.released"]
+    events = []
+    for number in range(draw(st.integers(1, 8))):
+        kind = draw(st.sampled_from(kinds)) if number else "data.collected"
+        data: dict[str, Any] = {"organisation": "klantinfocus", "subject": {"scheme": "email", "value": "c-1"}}
+        if kind.startswith("data."):
+            data |= {"activity": "newsletter", "categories": ["email"], "system": draw(SYSTEM)}
+        if kind == "data.collected":
+            data |= {"origin": "subject", "notice": {"id": "n"}}
+        if kind.startswith(("consent.", "objection.")):
+            data |= {"purpose": "newsletter", "method": "box", "evidence": "x"}
+        if kind.startswith("hold."):
+            data |= {"statute": "AWR-52", "reference": "h-1"}
+        events.append(_event(number, kind, draw(TIMES), data))
+    return events
+
+
+@given(readers())
+@settings(max_examples=80, deadline=None)
+def test_both_judges_see_when_a_stopped_newsletter_keeps_the_address(events: list[dict[str, Any]]) -> None:
+    assert _overdue(_findings("klantinfocus", events), "KI-20", events) == naive.newsletter(events, NOW)
+
+
+@st.composite
+def dealings(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Someone with contracts that begin, end by notice or by date, or never come about."""
+    kinds = ["data.collected", "contract.signed", "contract.signed", "contract.ended", "milestone.reached", "data.deleted", "hold.placed", "hold.released"]
+    events = []
+    signed: dict[str, datetime] = {}
+    for number in range(draw(st.integers(1, 9))):
+        kind = draw(st.sampled_from(kinds)) if number else "data.collected"
+        time = draw(TIMES)
+        data: dict[str, Any] = {"organisation": "infactor", "subject": {"scheme": "email", "value": "c-1"}}
+        if kind.startswith("data."):
+            data |= {"activity": "relations", "categories": ["name"], "system": draw(SYSTEM), "reference": draw(REFERENCE)}
+        if kind == "data.collected":
+            data |= {"origin": "subject", "notice": {"id": "n"}}
+        if kind == "data.deleted":
+            data |= {"categories": ["*"]}
+        if kind == "contract.signed":
+            left = sorted({"r-1", "r-2"} - signed.keys())
+            if not left:
+                continue
+            data |= {"reference": draw(st.sampled_from(left)), "party": "subject", "kind": "assignment"}
+            time = signed[data["reference"]] = draw(TIMES)
+            begins = max(time, time + timedelta(days=draw(st.integers(-20, 20))))
+            data |= {"from": begins.isoformat()}
+            if draw(st.booleans()):
+                data |= {"until": (begins + timedelta(days=draw(st.integers(1, 900)))).isoformat()}
+        if kind == "contract.ended":
+            if not signed:
+                continue
+            data |= {"reference": draw(st.sampled_from(sorted(signed)))}
+            time = signed[data["reference"]] + timedelta(days=draw(st.integers(21, 900)))
+        if kind == "milestone.reached":
+            data |= {"milestone": "contract.not-concluded", "reference": draw(REFERENCE)}
+        if kind.startswith("hold."):
+            data |= {"statute": "AWR-52", "reference": "h-1"}
+        events.append(_event(number, kind, time, data))
+    return events
+
+
+@given(dealings())
+@settings(max_examples=80, deadline=None)
+def test_both_judges_see_what_outlives_a_contract(events: list[dict[str, Any]]) -> None:
+    found = _overdue(_findings("infactor", events), "IF-10", events)
+    assert found == naive.relations(events, NOW)
+
+
+@st.composite
+def askings(draw: st.DrawFn, organisation: str) -> list[dict[str, Any]]:
+    """Requests for access, extended, refused, answered, at odd days."""
+    events = []
+    for number in range(draw(st.integers(1, 2))):
+        received = draw(TIMES)
+        base = {"organisation": organisation, "subject": {"scheme": "email", "value": "c-1"}, "reference": f"q-{number}"}
+        events.append(_event(number * 10, "request.received", received, base | {"right": "access", "channel": "email"}))
+        after = st.builds(lambda days, hours: received + timedelta(days=days, hours=hours), st.sampled_from([1, 6, 7, 8, 9, 20, 27, 28, 29, 30, 31, 32, 33, 34, 60, 88, 89, 90, 91, 92, 93, 94, 95, 120]), st.integers(0, 23))
+        if draw(st.booleans()):
+            informed = draw(st.one_of(st.none(), after))
+            data = base | {"reason": "complex", "informed_at": informed and informed.isoformat()}
+            events.append(_event(number * 10 + 1, "request.extended", draw(after), data))
+        if draw(st.booleans()):
+            events.append(_event(number * 10 + 2, "request.answered", draw(after), base | {"outcome": "fulfilled"}))
+    return events
+
+
+CLOCKS = [("resultfactory", "", "", "GDPR-12(3)"), ("infactor", "IF-19", "P7D", "IF-18"), ("directcode", "", "", "GDPR-12(3)")]
+
+
+@pytest.mark.parametrize(("organisation", "promised", "promise", "covering"), CLOCKS)
+@given(data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_both_judges_run_the_same_clocks(
+    organisation: str, promised: str, promise: str, covering: str, data: st.DataObject
+) -> None:
+    events = data.draw(askings(organisation))
+    found = {
+        (finding["rule"], finding["about"][0], finding["severity"], _moment(finding["since"]), _moment(finding["until"]))
+        for finding in _findings(organisation, events)
+        if finding["rule"] in {promised, covering}
+    }
+    assert found == naive.requests(events, NOW, promised, promise, covering)
+
+
+@st.composite
+def mailings(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Uses for two purposes among consents and their ends, for two clients."""
+    events = []
+    for number in range(draw(st.integers(2, 9))):
+        kind = draw(st.sampled_from(["data.used", "data.used", "consent.given", "consent.withdrawn", "objection.raised"]))
+        data: dict[str, Any] = {"organisation": "resultfactory", "subject": {"scheme": "email", "value": "c-1"}}
+        data |= {"purpose": draw(st.sampled_from(["inform-newsletter", "inform-change"])), "client": draw(st.sampled_from([None, None, "k-1", "k-2"]))}
+        if kind == "data.used":
+            data |= {"activity": "support-crm", "operation": "select", "categories": ["email"], "basis": draw(st.sampled_from([None, "consent", "contract"]))}
+        if kind == "consent.given":
+            data |= {"method": "box"}
+        events.append(_event(number, kind, draw(TIMES), data))
+    return events
+
+
+@given(mailings())
+@settings(max_examples=80, deadline=None)
+def test_both_judges_see_what_was_used_after_a_stop(events: list[dict[str, Any]]) -> None:
+    found = {
+        (finding["about"][0], _moment(finding["since"]))
+        for finding in _findings("resultfactory", events)
+        if finding["rule"] in {"GDPR-7(3)", "GDPR-21(3)"}
+    }
+    assert found == naive.stopped(events, NOW, "inform-newsletter") | naive.stopped(events, NOW, "inform-change")

@@ -178,7 +178,7 @@ def _shared_lates(
     promise: Retention, collected: Fact, dataset: str, case: Case, known: dict[tuple[str, str | None], list[Late]]
 ) -> list[Late]:
     """The same, worked out once for all collections of a client that carry no reference: the first one knows all."""
-    if collected.reference is not None or promise.after == "collection":
+    if collected.reference is not None or promise.after.startswith(("collection", "stop:", "instructed:")):
         return lates(promise, collected, dataset, case)
     key = (dataset, collected.client)
     found = known.get(key)
@@ -219,18 +219,10 @@ def moments(promise: Retention, collected: Fact, case: Case) -> list[Moment]:
         return [Moment(collected.time, collected)]
     if promise.after == "instructed:destroy":
         rows = case.organisation.instructions(collected.client, collected.reference, "destroy")
-        return [
-            Moment(fact.time, fact) for fact in rows if fact.time >= collected.time or _same_reference(fact, collected)
-        ]
+        said = [fact for fact in rows if fact.time >= collected.time or _same_reference(fact, collected)]
+        return [Moment(fact.time, fact) for fact in said[:1]]  # Asking again moves nothing.
     if promise.after.startswith("stop:"):
-        rows = iter(case.person.consents.get(promise.after[5:], ()))
-        return [
-            Moment(fact.time, fact)
-            for fact in rows
-            if fact.type in {WITHDRAWN, OBJECTION}
-            and same(fact.client, collected.client)
-            and fact.time >= collected.time
-        ]
+        return _stops(promise.after[5:], collected, case.person)
     found = [moment for moment in case.person.milestone(promise.after) if _counts(promise, moment, collected)]
     if promise.derived:
         found += [
@@ -239,6 +231,19 @@ def moments(promise: Retention, collected: Fact, case: Case) -> list[Moment]:
             if fact.time >= collected.time and same(fact.client, collected.client)
         ]
         found.sort(key=lambda moment: (moment.time, moment.fact.source, moment.fact.id))
+    return found
+
+
+def _stops(purpose: str, collected: Fact, person: Person) -> list[Moment]:
+    """Each withdrawal or objection after a collection, but for one that repeats another: it moves nothing."""
+    found: list[Moment] = []
+    stopped = False
+    for fact in person.consents.get(purpose, ()):
+        if fact.time < collected.time or fact.type == REFUSED or not same(fact.client, collected.client):
+            continue
+        if fact.type in {WITHDRAWN, OBJECTION} and not stopped:
+            found.append(Moment(fact.time, fact))
+        stopped = fact.type in {WITHDRAWN, OBJECTION}
     return found
 
 
