@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import Any
 
 from ledger.decisions import Access, Decisions
 from ledger.erasure import Erasures
-from ledger.keys import Erased, KeyStore
-from ledger.sealing import Chance, Record, opened
+from ledger.keys import KeyStore
+from ledger.outcomes import Sections, outcomes
+from ledger.sealing import Chance, Record, header_of, opened
 from ledger.service import Input, Ledger
 from ledger.store import EventLog, Quarantined
 
@@ -23,15 +23,16 @@ class Accesses:
 
     def reveal(
         self, organisations: Iterable[str], people: Collection[str], reason: str, records: Collection[Record]
-    ) -> dict[int, dict[str, Any | Erased]]:
-        """The sections of these facts by position and dataset: content, or Erased. One decision per organisation.
+    ) -> dict[int, Sections]:
+        """What can be seen of one person's facts, by position: the outcome of each value. One decision per organisation.
 
         Raises KeyMissing or Tampered where a section cannot be opened that should.
         """
         for organisation in organisations:
             self._say(organisation, sorted(people), reason)
-        contents = opened([record.state for record in records], self._keys)
-        return {record.position: content for record, content in zip(records, contents, strict=True)}
+        states = [record.state for record in records]
+        facts = list(zip(map(header_of, states), opened(states, self._keys), strict=True))
+        return dict(zip([record.position for record in records], outcomes(facts), strict=True))
 
     def reveal_quarantined(self, ledger: Ledger, row: Quarantined, reason: str) -> Input:
         """What waits in the quarantine under a number, as it came. Whom it concerns, nobody knows yet."""

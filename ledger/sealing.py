@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import json
 import os
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -34,6 +35,7 @@ UNDECLARED: Final = "undeclared"
 UNLISTED: Final = "unlisted"
 TOKEN_MARK: Final = "~"  # noqa: S105 - a mark in front of keyed tokens, not a secret
 _NAMES_MAX: Final = 20_000
+_DURATION: Final = re.compile(r"P(\d{1,4}[YMWD]){0,4}(T(\d{1,4}[HMS]){1,3})?")
 _length: Final = struct.Struct(">I")
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -201,7 +203,7 @@ class VeiledIds:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, bool | int) or (isinstance(value, str) and value.startswith("P") and len(value) <= 16):  # noqa: PLR2004 - P999Y11M31DT23H
+    if isinstance(value, bool | int) or (isinstance(value, str) and _DURATION.fullmatch(value)):
         return value
     return "given"
 

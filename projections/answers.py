@@ -18,7 +18,7 @@ from ledger.domain.facts import Fact
 from ledger.policy.model import Pack
 from ledger.sealing import Header, header_of
 from projections.context import Context
-from projections.judgement import WINDOW, Bench, Judgement, judge_behind, version_of
+from projections.judgement import WINDOW, Bench, Judgement, judge_behind, rejudged, version_of
 from projections.page import Bound
 from projections.person import Dossier, dossier_of
 from projections.register import Ask, Log, Register, Row, micros
@@ -83,8 +83,10 @@ class Projections:
         """
         names = self._with_dependencies(only)
         registers = [register for name, register in self._registers.items() if name in names and name != _JUDGED]
-        fold(self._store, self._log, registers, size=self._page, progress=progress)
-        if judge and _JUDGED in names:
+        with self._store.trouble():
+            fold(self._store, self._log, registers, size=self._page, progress=progress)
+            if not judge or _JUDGED not in names:
+                return
             judge_behind(self._store, self._log, self._packs, window=self._window, progress=progress)
 
     def rebuild(self, name: str | None = None, progress: Progress | None = None) -> None:
@@ -136,13 +138,21 @@ class Projections:
         """
         register = self._known(name)
         clock = as_of if as_of is not None else min(now, known_at) if known_at is not None else now
-        if known_at is None and (as_of is None or as_of >= now) and not self._is_before_the_log(clock):
-            if self._ahead(clock, organisation) and _JUDGED in self._with_dependencies([name]):
-                yield from self._folded(register, Bound(clock, None), clock, organisation)
+        with self._store.trouble():
+            if known_at is not None or (as_of is not None and as_of < now) or self._is_before_the_log(clock):
+                yield from self._folded(register, Bound(clock, known_at), clock, organisation)
                 return
-            yield from register.rows(self._ask(self._store, clock, organisation))
-            return
-        yield from self._folded(register, Bound(clock, known_at), clock, organisation)
+            ahead = self._ahead(clock) if _JUDGED in self._with_dependencies([name]) else []
+            ask = self._ask(self._store, clock, organisation)
+            if any(person is None for person in ahead):
+                yield from self._folded(register, Bound(clock, None), clock, organisation)
+            elif ahead:
+                bench = Bench(self._store.db, self._log, self._packs, until=clock)
+                with rejudged(self._store.db, bench, {key_of(person) for person in ahead if person is not None}):
+                    found = list(register.rows(ask))
+                yield from found
+            else:
+                yield from register.rows(ask)
 
     def columns(self, name: str) -> tuple[str, ...]:
         """The columns of a register, in order; raises Unreadable for an unknown name."""
@@ -165,10 +175,9 @@ class Projections:
         found = self._store.db.execute("SELECT max(heard), max(last) FROM source_events").fetchone()
         return found[0] is not None and micros(clock) < found[0] and micros(clock) < found[1]
 
-    def _ahead(self, clock: datetime, organisation: str | None) -> bool:
-        """Whether facts lie ahead of the clock (a service's clock is wrong, or an announcement): they do not count yet."""
-        rows = self._store.db.execute(Context().sql["ahead_of"], {"now": micros(clock)})
-        return any(organisation is None or row[0] == organisation for row in rows)
+    def _ahead(self, clock: datetime) -> list[str | None]:
+        """Whose facts lie ahead of the clock (a service's clock is wrong): they do not count yet. None: everyone's."""
+        return [row[0] for row in self._store.db.execute(Context().sql["ahead_of"], {"now": micros(clock)})]
 
     def _folded(self, register: Register, bound: Bound, clock: datetime, organisation: str | None) -> Iterator[Row]:
         with self.folded(bound, [register.name]) as store:

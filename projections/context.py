@@ -112,9 +112,7 @@ def _pairs(people: Iterable[str], also: Iterable[str]) -> Iterator[tuple[bytes, 
             yield other, person
 
 
-def _ahead(group: Group) -> list[tuple[int, int, str, str | None]]:
+def _ahead(group: Group) -> list[tuple[int, int, bool, str | None]]:
     people: Sequence[str | None] = group.people or [None] * len(group.times)
     rows = zip(group.positions, group.times, people, strict=True)
-    return [
-        (at, micros(time), group.line.organisation, person) for at, time, person in rows if time > group.line.recorded
-    ]
+    return [(at, micros(time), bool(group.numbers), person) for at, time, person in rows if time > group.line.recorded]

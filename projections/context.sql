@@ -37,11 +37,12 @@ CREATE TABLE IF NOT EXISTS retraction (
 );
 CREATE INDEX IF NOT EXISTS retraction_of ON retraction (target);
 
--- Facts whose time lay ahead when they were recorded: until then they do not count.
+-- Facts whose time lay ahead when they were recorded: until then they do not count. `numbered`: their source
+-- numbers its events, so that more hangs on them than the findings of one person.
 CREATE TABLE IF NOT EXISTS ahead (
     position INTEGER PRIMARY KEY,
     time INTEGER NOT NULL,
-    organisation TEXT NOT NULL,
+    numbered INTEGER NOT NULL,
     person TEXT
 );
 
@@ -57,7 +58,7 @@ ON CONFLICT (organisation) DO UPDATE SET time = excluded.time, source = excluded
 WHERE (excluded.time, excluded.source, excluded.position) < (time, source, position);
 
 -- name: add_ahead
-INSERT INTO ahead (position, time, organisation, person) VALUES (?, ?, ?, ?);
+INSERT INTO ahead (position, time, numbered, person) VALUES (?, ?, ?, ?);
 
 -- name: add_retraction
 INSERT INTO retraction (said, source, id) VALUES (?, ?, ?);
@@ -91,4 +92,5 @@ SELECT EXISTS (SELECT 1 FROM retraction WHERE target IS NOT NULL);
 SELECT said, target FROM retraction WHERE target IS NOT NULL;
 
 -- name: ahead_of
-SELECT DISTINCT organisation, person FROM ahead WHERE time > :now;
+-- Null: more than one person's findings depend on it (projections/reports.sql).
+SELECT DISTINCT CASE WHEN numbered OR EXISTS (SELECT 1 FROM report) THEN NULL ELSE person END FROM ahead WHERE time > :now;

@@ -11,6 +11,7 @@ import hashlib
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
@@ -305,6 +306,25 @@ def _retracted(db: sqlite3.Connection, context: Context, place: Mapping[str, int
 def _known_to(db: sqlite3.Connection, register: Judgement, organisation: str, client: str) -> set[bytes]:
     name = "of_client" if client else "everyone"
     return {row[0] for row in db.execute(register.sql[name], {"organisation": organisation, "client": client})}
+
+
+@contextmanager
+def rejudged(db: sqlite3.Connection, bench: Bench, people: Iterable[bytes]) -> Iterator[None]:
+    """While it lasts, these people are shown as that bench judges them; the stored tables stay as they are."""
+    tables = ("finding", "retention", "judged_person")
+    for table in tables:
+        # A temporary table stands before the stored one of the same name, on this connection only.
+        db.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table}")
+    try:
+        everyone, results = bench.people(people)
+        cursor = db.cursor()
+        _clear(cursor, Judgement(), everyone)
+        for judged in results:
+            _write(cursor, Judgement(), judged)
+        yield
+    finally:
+        for table in tables:
+            db.execute(f"DROP TABLE temp.{table}")
 
 
 def _clear(cursor: sqlite3.Cursor, register: Judgement, people: Iterable[bytes]) -> None:

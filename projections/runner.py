@@ -51,8 +51,8 @@ class Tables:
         """One writing transaction; rolled back when anything goes wrong in it."""
         with self.trouble():
             cursor = self.db.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
             try:
+                cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:

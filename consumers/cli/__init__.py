@@ -140,7 +140,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
-    out = sys.stdout
     try:
         status = cli.main(list(arguments), prog_name="pdl", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as exc:
@@ -156,10 +155,8 @@ def _invoke(arguments: Sequence[str]) -> int:
         raise
     except (OSError, MemoryError) as exc:
         return _complain(_of_the_system(exc), UNAVAILABLE)
-    except SystemExit as exc:
-        if sys.stdout is not out:
-            return DONE  # Click makes a failure of a reader who left, and puts a quiet stream in the place of ours.
-        return exc.code if isinstance(exc.code, int) else DONE if exc.code is None else WRONG_USE
+    except SystemExit:
+        return DONE  # Nothing of ours exits here: Click and Rich do, when whoever read our output left.
     except Exception as exc:  # noqa: BLE001 -- the last line of defence: no traceback, which could show a value
         return _our_mistake(exc)
     return status if isinstance(status, int) else DONE

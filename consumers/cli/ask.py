@@ -9,9 +9,9 @@ import click
 
 from consumers.cli import DONE, NO
 from consumers.cli.options import MOMENT, data_option, format_option, from_input, opened
-from consumers.cli.people import dossier, draw_dossier, known_organisation, named, revealed
+from consumers.cli.people import dossier, draw_dossier, known_organisation, named, revealed, spread
 from consumers.cli.progress import bar, steps
-from consumers.cli.render import one, rows, table
+from consumers.cli.render import one, plain, rows, table
 from consumers.cli.telling import told
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def status_of(wired: Wired) -> dict[str, Any]:
     """What `pdl status` says, as the contract prints it."""
     log = wired.log
     decisions = len(log.decisions())
-    heard = {name: state for name, state in log.sources().items() if not name.startswith("quarantine:")}
+    heard = {name: state for name, state in log.sources().items() if not name.startswith(("quarantine:", "operator:"))}
     waiting = [row for row in log.quarantine() if row.state == "waiting"]
     return {
         "events": log.size() - decisions,
@@ -99,8 +99,12 @@ def register(
             wired,
             wired.registers.rows(name, now=wired.clock(), organisation=organisation, as_of=as_of, known_at=known_at),
         )
-        shown = (told(name, row) for row in found) if form == "table" else found
+        shown = [told(name, row) for row in found] if form == "table" else found
         rows(shown, form, nothing=f"The register {name} has no rows here.")
+        if form == "table" and any("~" in plain(value) for row in shown for value in row.values()):
+            click.echo(
+                "pdl: ~... stands for a reference, or an id that no statement lists; its text is sealed.", err=True
+            )
 
 
 def _registers() -> list[dict[str, Any]]:
@@ -154,10 +158,12 @@ def subject(scheme: str, value: str, organisation: str | None, reveal: bool, rea
         found = dossier(wired, scheme, from_input(value), organisation)
         if reveal:
             found["trail"] = revealed(wired, found, reason or "")
-    if form != "table":
+    if form == "csv":
+        rows((spread(row) for row in found["trail"]), form)
+    elif form == "json":
         one(found, form)
     else:
-        draw_dossier(found)
+        draw_dossier(found, revealed=reveal)
     return DONE if found["people"] or found["erased"] else NO
 
 

@@ -14,6 +14,7 @@ from consumers.cli.options import MOMENT, data_option, format_option, from_input
 from consumers.cli.people import known_organisation, named, resolve
 from consumers.cli.progress import bar, steps
 from consumers.cli.render import one, rows, table
+from consumers.cli.telling import last_day
 from consumers.cli.telling import retention as retention_told
 from consumers.cli.telling import swept as swept_told
 from ledger.domain.calendar import local
@@ -162,8 +163,13 @@ def _draw(answer: dict[str, Any], *, already: bool, rehearsed: bool) -> None:
         "pending": "Ordered, and use has stopped; not final while somebody reads the key database. Run any writing command to finish",
     }
     case = f" Case {answer['case']}." if answer["case"] else ""
-    click.echo(f"{words[answer['state']]}.{case}\n")
-    table(answer["datasets"], nothing="No dataset is known.")
+    click.echo(f"{words[answer['state']]}.{case}")
+    if not answer["datasets"]:
+        return
+    click.echo()
+    table([row | {"until": last_day(row["until"])} for row in answer["datasets"]])
+    if answer["state"] == "refused":
+        return
     if answer["systems"]:
         click.echo(
             f"\nThese systems still hold a copy, and must report that they deleted it: {', '.join(answer['systems'])}."
@@ -194,7 +200,7 @@ def hold() -> None:
     "--dataset", "datasets", multiple=True, metavar="DATASET", help="Only these datasets; may be given several times."
 )
 @click.option("--activity", metavar="ACTIVITY", help="Only in this activity.")
-@click.option("--until", metavar="DATE", help="Last day of the hold, if it is known.")
+@click.option("--until", type=MOMENT, metavar="DATE", help="Last day of the hold, if it is known.")
 @data_option
 @format_option
 def place_hold(
@@ -205,7 +211,7 @@ def place_hold(
     reference: str,
     datasets: tuple[str, ...],
     activity: str | None,
-    until: str | None,
+    until: datetime | None,
     form: str,
 ) -> None:
     """Keep a person's data (or, without a person, everyone's in the datasets) from being erased.
@@ -214,10 +220,11 @@ def place_hold(
     Example:
       pdl hold place customer-number 1001 --organisation ORG --statute awr-52 --reference audit-7 --dataset tax
     """
-    more = {"activity": activity, "datasets": list(datasets) or None, "statute": statute, "until": until}
+    last = until.date().isoformat() if until is not None else None
+    more = {"activity": activity, "datasets": list(datasets) or None, "statute": statute, "until": last}
     with opened(write=True) as wired:
         fact = _reported(wired, "pdl.hold.placed.v1", organisation, scheme, value, reference=reference, **more)
-    rows([{**fact, "reference": reference, "statute": statute, "datasets": list(datasets), "until": until}], form)
+    rows([{**fact, "reference": reference, "statute": statute, "datasets": list(datasets), "until": last}], form)
 
 
 @hold.command("release")
@@ -228,7 +235,7 @@ def place_hold(
 @data_option
 @format_option
 def release_hold(scheme: str | None, value: str | None, organisation: str, reference: str, form: str) -> None:
-    """End a hold; what is past its term is due at once.
+    """End a hold; what is past its term must go by the end of the next working day.
 
     \b
     Example:

@@ -8,24 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from consumers.cli.render import plain, readable, table
-from consumers.cli.telling import happened, opened
+from consumers.cli.telling import as_json, happened, held, opened, said
 from ledger.domain.errors import Unreadable
 
 if TYPE_CHECKING:
     from consumers.wiring import Wired
 
-_DATASET_COLUMNS: Final = (
-    "organisation",
-    "activity",
-    "dataset",
-    "client",
-    "state",
-    "due",
-    "hold_statute",
-    "systems",
-    "rule",
-    "words",
-)
+_CLOSED: Final = "open it with --reveal --reason TEXT"
+_SEALED: Final = ("purpose", "recipient", "system")
+"""Ids of a fact that stand as tokens where no statement lists them; who opens the values sees what they were."""
 
 
 def named(
@@ -73,32 +64,30 @@ def dossier(wired: Wired, scheme: str, value: str, organisation: str | None) -> 
     return {
         "people": everyone,
         "datasets": list(named(wired, found.datasets)),
-        "trail": list(named(wired, found.trail)),
+        "trail": _closed(wired, list(named(wired, found.trail))),
         "erased": [{"organisation": name, "generation": generation} for name, generation in sorted(fences.items())],
     }
 
 
 def revealed(wired: Wired, found: dict[str, Any], reason: str) -> list[dict[str, Any]]:
-    """The trail with its values opened: a value, or what became of it. The access is in the log before."""
-    from ledger.keys import Erased  # noqa: PLC0415 -- with the ledger, not before
-
+    """The trail with the outcome of each value. That somebody looked is in the log before."""
     trail: list[dict[str, Any]] = found["trail"]
     records = wired.log.at([row["position"] for row in trail])
     organisations = sorted({row["organisation"] for row in trail})
-    contents = wired.accesses.reveal(organisations, found["people"], reason, records)
-    return [
-        row
-        | {
-            "values": {
-                name: "(erased)" if isinstance(part, Erased) else part
-                for name, part in contents[row["position"]].items()
-            }
-        }
-        for row in trail
-    ]
+    seen = wired.accesses.reveal(organisations, found["people"], reason, records)
+    return [row | {"values": as_json(seen[row["position"]])} for row in trail]
 
 
-def draw_dossier(found: dict[str, Any]) -> None:
+def _closed(wired: Wired, trail: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The trail for a reader who opens nothing: what is sealed is withheld."""
+    from ledger.outcomes import withheld  # noqa: PLC0415 -- with the ledger, not before
+    from ledger.sealing import header_of  # noqa: PLC0415 -- as above
+
+    states = {record.position: record.state for record in wired.log.at([row["position"] for row in trail])}
+    return [row | {"values": as_json(withheld(header_of(states[row["position"]]), _CLOSED))} for row in trail]
+
+
+def draw_dossier(found: dict[str, Any], *, revealed: bool) -> None:
     """The dossier for a person to read."""
     for gone in found["erased"]:
         click.echo(
@@ -109,9 +98,9 @@ def draw_dossier(found: dict[str, Any]) -> None:
             click.echo("Nobody is known by that identifier.")
         return
     click.echo(f"Known as {_several(found['people'])}.\n")
-    table(found["datasets"], title="What is held", nothing="Nothing is held.", columns=_DATASET_COLUMNS)
+    table([held(row) for row in found["datasets"]], title="What is held", nothing="Nothing is held.")
     click.echo()
-    if any("values" in row for row in found["trail"]):
+    if revealed:
         _draw_opened(found["trail"])
     else:
         table([happened(row) for row in found["trail"]], title="What happened", nothing="No trail.")
@@ -121,11 +110,20 @@ def _draw_opened(trail: Iterable[dict[str, Any]]) -> None:
     """What happened, line by line, each with its values by category and with who acted."""
     click.echo("What happened, with the values")
     for row in trail:
-        line = happened(row)
-        words = (line["day"], line["what"], line["activity"], plain(line["categories"]), line["how"], line["system"])
-        click.echo("  ".join(readable(word) for word in words if word))
+        line = happened(row | said(row["values"], _SEALED))
+        words = (line["what"], line["activity"], plain(line["categories"]), line["how"])
+        click.echo(f"{line['day']}  {' · '.join(readable(word) for word in words if word)}")
         for name, value in opened(row["values"], row["role"]):
             click.echo(f"            {name}: {readable(value)}")
+
+
+def spread(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of a trail for a spreadsheet: opened values in a column for each category."""
+    shown = dict(row)
+    sections = shown.pop("values", {})
+    return shown | {
+        f"value of {name}" if name != "by" else name: value for name, value in opened(sections, row["role"])
+    }
 
 
 def _several(people: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import csv
 import io
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -97,8 +98,8 @@ def table(
     shown = [name for name in columns or _names(found) if any(plain(row.get(name)) for row in found)]
     cells = [[_cell(row.get(name)) for name in shown] for row in found]
     needs = [_need(column) for column in zip([name.replace("_", " ") for name in shown], *cells, strict=True)]
-    width = _width()
-    if sum(needs) + _GAP * len(needs) > width:
+    room = width()
+    if sum(needs) + _GAP * len(needs) > room:
         _cards(found, shown, title)
         return
     from rich.console import Console  # noqa: PLC0415 -- 70 ms, only when drawing
@@ -113,7 +114,7 @@ def table(
         drawn.add_column(name.replace("_", " "), justify=justify, overflow="fold", min_width=need)
     for row in cells:
         drawn.add_row(*row)
-    Console(file=sys.stdout, width=width, markup=False, emoji=False, highlight=False).print(drawn)
+    Console(file=sys.stdout, width=room, markup=False, emoji=False, highlight=False).print(drawn)
 
 
 def _need(column: Sequence[str]) -> int:
@@ -147,8 +148,11 @@ def _cards(found: Sequence[Row], shown: Sequence[str], title: str | None) -> Non
         click.echo()
 
 
-def _width() -> int:
-    """The width of the terminal, also when only our messages go there and the rows go to a pager."""
+def width() -> int:
+    """The width asked for (COLUMNS), or the terminal's, also when only our messages go there and the rows go to a pager."""
+    asked = shutil.get_terminal_size((0, 0)).columns
+    if asked:
+        return asked
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             return os.get_terminal_size(stream.fileno()).columns

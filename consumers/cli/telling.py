@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ledger.keys import IDENTITY
+from ledger.domain.calendar import local
+from ledger.keys import IDENTITY, Erased
+from ledger.outcomes import ALL, Outcome, Sections, Superseded, Value, Withheld
 
 Row = dict[str, Any]
 
 
 def _day(moment: str | None) -> str | None:
     return moment and moment[:10]
+
+
+def last_day(moment: str | None) -> str | None:
+    """The last whole day before a moment at which something ends."""
+    return moment and (local(datetime.fromisoformat(moment)) - timedelta(seconds=1)).date().isoformat()
 
 
 def place(row: Mapping[str, Any]) -> str:
@@ -63,6 +71,25 @@ def swept(row: Row) -> Row:
     }
 
 
+def held(row: Row) -> Row:
+    """A dataset of one person: how it stands, until when, by which sentence."""
+    if row["state"] == "erased":
+        state = f"erased {_day(row['erased']) or ''}".rstrip()
+    elif row["state"] == "held":
+        until = f" until {last_day(row['held_until'])}" if row["held_until"] else ""
+        state = f"held: {row['hold_statute'] or 'a statute'}{until}"
+    else:
+        state = "overdue" if row["overdue"] else row["state"]
+    return {
+        "organisation": row["organisation"],
+        "kept": place(row),
+        "state": state,
+        "due": None if row["state"] == "erased" else _day(row["due"]),
+        "systems": row["systems"],
+        "the statement says": f"{row['rule'] or ''} “{row['words']}”" if row["words"] else row["rule"],
+    }
+
+
 def _request(row: Row) -> Row:
     days = {name: _day(row[name]) for name in ("received", "due", "answered")}
     return {name: row[name] for name in ("organisation", "person", "right", "state", "late")} | days
@@ -75,9 +102,78 @@ def _disclosure(row: Row) -> Row:
         "activity": row["activity"],
         "recipient": f"{row['recipient']}{listed}",
         "purpose": row["purpose"],
-        "country": row["country"],
+        "country": " by ".join(part for part in (row["country"], row["transfer_tool"]) if part),
+        "contract": "named" if row["contract"] else "none named",
         "events": row["events"],
         "last": _day(row["last"]),
+    }
+
+
+def _collection(row: Row) -> Row:
+    listed = "" if row["listed"] is not False else " (not in the statement)"
+    return {
+        "organisation": row["organisation"],
+        "activity": place(row),
+        "category": f"{row['category']}{listed}",
+        "of whom": row["class"],
+        "from": row["origin"],
+        "basis": row["basis"],
+        "events": row["events"],
+        "last": _day(row["last"]),
+    }
+
+
+def _use(row: Row) -> Row:
+    return {
+        "organisation": row["organisation"],
+        "activity": place(row),
+        "used": f"{row['operation']} for {row['purpose']}",
+        "by": row["role"],
+        "basis": row["basis"],
+        "categories": row["categories"],
+        "events": row["events"],
+        "last": _day(row["last"]),
+    }
+
+
+def _consent(row: Row) -> Row:
+    return {
+        "organisation": row["organisation"],
+        "person": row["person"],
+        "activity": place(row),
+        "purpose": row["purpose"],
+        "recipient": row["recipient"],
+        "state": row["state"],
+        "since": _day(row["since"]),
+        "until": _day(row["until"]),
+        "evidence": row["evidence"],
+    }
+
+
+def _contract(row: Row) -> Row:
+    return {
+        "organisation": row["organisation"],
+        "with": row["person"] or row["party"],
+        "client": row["client"],
+        "kind": row["kind"],
+        "from": _day(row["from"]),
+        "until": _day(row["ended"] or row["until"]),
+        "country": row["country"],
+        "services": row["services"],
+    }
+
+
+def _erasure(row: Row) -> Row:
+    kept = [f"{part['dataset']} ({part['statute'] or part['outcome']})" for part in row["kept"] or ()]
+    return {
+        "case": row["case"],
+        "organisation": row["organisation"],
+        "person": row["person"],
+        "ordered": _day(row["ordered"]),
+        "reason": row["reason"],
+        "state": row["state"],
+        "erased": [part["dataset"] for part in row["datasets"] or ()],
+        "stays": kept,
     }
 
 
@@ -101,9 +197,9 @@ def waiting(row: Row) -> Row:
     return {
         "number": row["number"],
         "from": row["topic"] or row["source"] or row["stream"].partition(":")[0],
-        "offset": row["offset"],
+        "offset": row["offset"] if "offset" in row else row["place"],
         "reason": row["reason"],
-        "what to do": row["detail"],
+        "detail": row["detail"],
         "state": row["state"],
     }
 
@@ -112,9 +208,10 @@ def happened(row: Row) -> Row:
     """A fact of a trail in a line."""
     words = [
         row["operation"],
-        row["purpose"],
+        row["purpose"] and f"for {row['purpose']}",
         row["recipient"] and f"to {row['recipient']}",
         row["basis"] and f"on {row['basis']}",
+        row["system"] and f"in {row['system']}",
     ]
     return {
         "day": _day(row["time"]),
@@ -122,22 +219,65 @@ def happened(row: Row) -> Row:
         "activity": row["activity"],
         "categories": row["categories"],
         "how": ", ".join(word for word in words if word),
-        "system": row["system"],
     }
+
+
+def as_json(sections: Sections) -> dict[str, Any]:
+    """The outcome of each value as JSON: value, superseded, erased or withheld, never one in the dress of another."""
+    return {
+        dataset: {category: _outcome(one) for category, one in part.items()}
+        if isinstance(part, dict)
+        else _outcome(part)
+        for dataset, part in sections.items()
+    }
+
+
+def _outcome(found: Outcome) -> dict[str, Any]:
+    match found:
+        case Value(content):
+            return {"outcome": "value", "value": content}
+        case Superseded(content, at, by):
+            return {"outcome": "superseded", "value": content, "at": local(at).isoformat(), "by": by}
+        case Erased(_, case):
+            return {"outcome": "erased", "case": case or None}
+        case Withheld(why):
+            return {"outcome": "withheld", "why": why}
+
+
+def seen(outcome: Mapping[str, Any]) -> Any:
+    """An outcome in the place of a value, as a person reads it."""
+    match outcome["outcome"]:
+        case "value":
+            return outcome["value"]
+        case "superseded":
+            return f"{outcome['value']} (rectified {outcome['at'][:10]})"
+        case other:
+            return f"({other})"
 
 
 def opened(sections: Mapping[str, Any], role: str | None) -> Iterator[tuple[str, Any]]:
     """The values of a fact by category, whatever dataset they are in; then who acted."""
-    for dataset, values in sections.items():
-        if dataset != IDENTITY:
-            yield from values.items() if isinstance(values, Mapping) else [(dataset, values)]
-    envelope = sections.get(IDENTITY)
-    data = envelope.get("data") if isinstance(envelope, Mapping) else None
-    actor = data.get("actor") if isinstance(data, Mapping) else None
-    account = actor.get("id") if isinstance(actor, Mapping) else None
+    for dataset, part in sections.items():
+        if "outcome" in part and isinstance(part["outcome"], str):
+            yield dataset, seen(part)
+        elif dataset != IDENTITY:
+            yield from ((category, seen(one)) for category, one in part.items())
+    account = (_event(sections).get("actor") or {}).get("id")
     who = " ".join(str(part) for part in (role, account) if part)
     if who:
         yield "by", who
+
+
+def said(sections: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Ids as the service sent them, where a trail has tokens and the event itself was opened."""
+    event = _event(sections)
+    return {name: event[name] for name in names if event.get(name) is not None}
+
+
+def _event(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data of an opened event, without its values; nothing where it was not opened."""
+    whole = sections.get(IDENTITY, {}).get(ALL, {}).get("value") or {}
+    return whole.get("data") or {}
 
 
 def _trail(row: Row) -> Row:
@@ -145,6 +285,12 @@ def _trail(row: Row) -> Row:
 
 
 TELLING: Final[dict[str, Callable[[Row], Row]]] = {
+    "collections": _collection,
+    "uses": _use,
+    "consents": _consent,
+    "contracts": _contract,
+    "erasures": _erasure,
+    "quarantine": waiting,
     "findings": _finding,
     "retention": retention,
     "requests": _request,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from consumers.cli.telling import last_day
 from ledger.domain.calendar import local
 from ledger.policy.model import Packs
 
@@ -281,7 +282,7 @@ def _state(row: Row) -> str:
     if row["state"] == "erased":
         return f"erased {day(row['erased'])}"
     if row["state"] == "held":
-        until = f"\nuntil {day(row['held_until'])}" if row["held_until"] else ""
+        until = f"\nuntil {last_day(row['held_until'])}" if row["held_until"] else ""
         return f"held: {row['hold_statute']}{until}"
     due = f"\nto be erased by {day(row['due'])}" if row["due"] else "\nno term is running"
     return f"{row['state']}{due}"
@@ -322,6 +323,6 @@ def erasure(screen: Screen, packs: Packs, organisation: str, rows: Iterable[Mapp
             else None
         )
         because = f": {row['statute']}" if row["statute"] else ""
-        until = f", until {day(row['until'])}" if row["until"] else ""
+        until = f", until {last_day(row['until'])}" if row["until"] else ""
         shown.append((known.en if known else name, row["outcome"], f"{words[row['outcome']]}{because}{until}"))
     screen.table(("dataset", "outcome", "that is"), shown, widths={"that is": 56})

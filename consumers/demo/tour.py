@@ -360,13 +360,17 @@ def _own_findings(screen: Screen, wired: Wired, people: Sequence[str]) -> None:
 def _opened_dossier(wired: Wired, hero: Hero) -> tuple[dict[str, Any], dict[str, dict[str, str] | str]]:
     """The dossier; and by dataset the last value of each category, or what became of them."""
     from consumers.cli.people import dossier, revealed  # noqa: PLC0415 -- only now
+    from consumers.cli.telling import seen  # noqa: PLC0415 -- as above
 
     found = dossier(wired, hero.scheme, hero.value, hero.organisation)
     values: dict[str, dict[str, str] | str] = {}
     for row in revealed(wired, found, _WHY):
         for place, part in row["values"].items():
+            if isinstance(part.get("outcome"), str):
+                values[place] = seen(part)
+                continue
             known = values.get(place)
-            values[place] = (known if isinstance(known, dict) else {}) | part if isinstance(part, dict) else str(part)
+            values[place] = (known if isinstance(known, dict) else {}) | {name: seen(one) for name, one in part.items()}
     return found, values
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner, Result
 
 from consumers.cli.judge import judge
+from ledger.policy.findings import Code
+from ledger.policy.packs import load_pack
 
 HERE = Path(__file__).parent
+CODES = set(get_args(Code))
+SPACES = ("activity", "category", "control", "milestone", "purpose", "recipient", "system")
 FILES = sorted((HERE / "judge").glob("*.jsonl"))
 
 
@@ -59,6 +64,16 @@ def _fits(finding: dict[str, Any], expected: dict[str, Any]) -> bool:
     )
 
 
+def _own_words(case: dict[str, Any]) -> set[str]:
+    """The ids of a producer that the statement does not know, and its references: no message may repeat them."""
+    known = {id_ for organisation in case["packs"] for space in SPACES for id_ in load_pack(organisation).known(space)}
+    rows = [event["data"] for event in case["events"]]
+    said = {row.get(name) for row in rows for name in ("purpose", "recipient", "system", "client", "milestone", "control", "activity")}
+    said |= {category for row in rows for category in (*row.get("categories", ()), *row.get("values", ()))}
+    free = {row.get(name) for row in rows for name in ("reference", "contract", "target")}
+    return {word for word in (said - known) | free if word and "-" in word}
+
+
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: case["id"])
 def test_the_command_finds_what_the_contract_says(case: dict[str, Any]) -> None:
     lines = [json.dumps(event, ensure_ascii=False) for event in case["events"]]
@@ -66,6 +81,9 @@ def test_the_command_finds_what_the_contract_says(case: dict[str, Any]) -> None:
     assert result.exit_code == 0
     found = [json.loads(line) for line in result.stdout.splitlines()]
     assert not disagreements(case, found), case["why"]
-    assert found == sorted(found, key=lambda finding: (finding["since"], finding["rule"]))
+    assert found == sorted(found, key=lambda finding: (datetime.fromisoformat(finding["since"]), finding["rule"]))
+    assert {finding["code"] for finding in found} <= CODES
+    told = "".join(text for finding in found for text in finding["message"].values())
     assert "zzsecret" not in result.output
+    assert not [word for word in _own_words(case) if word in told]
     assert printed(case, lines[::-1]).stdout == result.stdout

@@ -183,7 +183,8 @@ def hold_spans(case: Case, dataset: str) -> list[Span]:
 def excused(spans: Iterable[Span], due: datetime, time: datetime) -> bool:
     """Held on a ground at that moment: under a hold, or in the days to act (P0D) after one that outlasted the term."""
     return any(
-        start <= time and (end is None or time < end or (due < end and time < after_p0d(end))) for start, end in spans
+        start <= time and (end is None or start < end) and (end is None or time < end or (due < end and time < after_p0d(end)))
+        for start, end in spans
     )
 
 
@@ -357,11 +358,69 @@ def stopped(events: list[Event], now: datetime, purpose: str) -> set[tuple[str, 
         at, open_ = moment(use["time"]), True
         for event in case.events:
             what = event["data"]
-            if what.get("purpose") == purpose and moment(event["time"]) < at and same(what.get("client"), use["data"].get("client")):
-                if event["type"] in {"pdl.consent.withdrawn.v1", "pdl.objection.raised.v1"}:
+            when = moment(event["time"])
+            if what.get("purpose") == purpose and same(what.get("client"), use["data"].get("client")):
+                if event["type"] in {"pdl.consent.withdrawn.v1", "pdl.objection.raised.v1"} and when < at:
                     open_ = False
-                if event["type"] == "pdl.consent.given.v1":
+                if event["type"] == "pdl.consent.given.v1" and when <= at:
                     open_ = True
         if not open_:
             found.add((use["id"], at))
     return found
+
+
+def parameter(case: Case, name: str, client: str, reference: str | None, time: datetime) -> str | None:
+    """What a client set last, for all of its data or for this assignment."""
+    said = [
+        e["data"]["parameters"][name]
+        for e in case.until_now("client.instructed", time, client=client, instruction="configure")
+        if name in e["data"].get("parameters", {}) and e["data"].get("reference") in (None, reference)
+    ]
+    return said[-1] if said else None
+
+
+def research(events: list[Event], now: datetime) -> dict[str, set[Overdue]]:
+    """KCM, for clients: a term after the assignment, two months for who did not answer, destruction when asked."""
+    case = Case(events, now)
+    found: dict[str, list[tuple[str, Span]]] = {"KCM-17": [], "KCM-18": [], "KCM-20": []}
+    for collection in case.of("data.collected", activity="client-research"):
+        data, start = collection["data"], moment(collection["time"])
+        client, reference = data["client"], data.get("reference")
+
+        def at_of(milestone: str, time: datetime, row: Event = collection) -> list[datetime]:
+            return reached(case, row, Ground("", "", milestone), time)
+
+        def silent(time: datetime, client: str = client, at_of: Any = at_of) -> bool:
+            """Whether the person counts as a non-respondent."""
+            classes = [(moment(e["time"]), e["data"]["subject"].get("class")) for e in case.until_now("data.collected", time)
+                       if e["data"]["client"] == client and e["data"]["subject"].get("class")]  # fmt: skip
+            classes += [(moment(e["time"]), "respondent") for e in case.until_now("milestone.reached", time, milestone="response.received") if e["data"]["client"] == client]
+            latest = max(classes, default=(None, None), key=lambda row: row[0])[1]
+            invited, answered = at_of("invitation.sent", time), at_of("response.received", time)
+            return latest == "non-respondent" or (bool(invited) and not answered)
+
+        def executed(time: datetime, client: str = client, reference: str | None = reference, at_of: Any = at_of, silent: Any = silent) -> datetime | None:
+            at = max(at_of("assignment.executed", time), default=None)
+            if at is None or silent(time):
+                return None
+            term = parameter(case, "retention", client, reference, at) or "P1M"
+            day = local(at)
+            bounded = min(max(later(day, term), later(day, "P1M")), later(day, "P12M"))
+            return midnight(bounded + timedelta(days=1))
+
+        def invited(time: datetime, client: str = client, reference: str | None = reference, at_of: Any = at_of, silent: Any = silent) -> datetime | None:
+            at = max(at_of("invitation.sent", time), default=None)
+            if at is None or not silent(time):
+                return None
+            return after_term(at, parameter(case, "non-respondent-retention", client, reference, at) or "P2M")
+
+        def destroyed(time: datetime, client: str = client, reference: str | None = reference, start: datetime = start) -> datetime | None:
+            orders = [moment(e["time"]) for e in case.until_now("client.instructed", time, client=client, instruction="destroy")
+                      if e["data"].get("reference") in (None, reference)
+                      and (moment(e["time"]) >= start or (reference is not None and e["data"].get("reference") == reference))]  # fmt: skip
+            return after_term(min(orders), "P0D") if orders else None
+
+        for rule, due in (("KCM-17", executed), ("KCM-18", destroyed), ("KCM-20", invited)):
+            spans = overdue_spans(case, collection, due, hold_spans(case, "assignment"))
+            found[rule] += [(collection["id"], span) for span in spans]
+    return {rule: grouped(rows) for rule, rows in found.items()}

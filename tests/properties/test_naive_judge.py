@@ -237,3 +237,43 @@ def test_both_judges_see_what_was_used_after_a_stop(events: list[dict[str, Any]]
         if finding["rule"] in {"GDPR-7(3)", "GDPR-21(3)"}
     }
     assert found == naive.stopped(events, NOW, "inform-newsletter") | naive.stopped(events, NOW, "inform-change")
+
+
+@st.composite
+def studies(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Research for two clients: invited, answered, executed, configured, destroyed."""
+    kinds = ["data.collected", "milestone.reached", "milestone.reached", "client.instructed", "client.instructed", "data.deleted", "hold.placed", "hold.released"]
+    events: list[dict[str, Any]] = []
+    first = draw(TIMES)
+    for number in range(draw(st.integers(3, 11))):
+        kind = draw(st.sampled_from(kinds)) if number else "data.collected"
+        client = draw(st.sampled_from(["k-1"] * 6 + ["k-2"]))
+        reference = draw(st.sampled_from([None] * 4 + ["as-1", "as-2"]))
+        data: dict[str, Any] = {"organisation": "kcm", "subject": {"scheme": "email", "value": "c-1"}, "client": client}
+        if kind.startswith("data."):
+            data |= {"activity": "client-research", "categories": ["name"], "reference": reference}
+        if kind == "data.collected":
+            data["subject"] |= {"class": draw(st.sampled_from(["respondent", "non-respondent"]))}
+            data |= {"origin": "subject"}
+        if kind == "milestone.reached":
+            data |= {"reference": reference}
+            data |= {"milestone": draw(st.sampled_from(["invitation.sent", "response.received", "assignment.executed"]))}
+        if kind == "client.instructed":
+            del data["subject"]
+            data |= {"instruction": draw(st.sampled_from(["configure", "configure", "destroy"])), "country": "NL", "reference": reference}
+            if data["instruction"] == "configure":
+                names = st.sampled_from(["retention", "non-respondent-retention"])
+                data |= {"parameters": {draw(names): draw(st.sampled_from(["P1M", "P3M", "P12M", "P13M", "P2W", "P1Y"]))}}
+        if kind.startswith("hold."):
+            del data["client"]
+            data |= {"statute": "AWR-52", "reference": "h-1"}
+        time = first + timedelta(days=draw(st.integers(-40, 700))) if number else first
+        events.append(_event(number, kind, time, data))
+    return events
+
+
+@pytest.mark.parametrize("rule", ["KCM-17", "KCM-18", "KCM-20"])
+@given(events=studies())
+@settings(max_examples=60, deadline=None)
+def test_both_judges_see_what_outlives_an_assignment(rule: str, events: list[dict[str, Any]]) -> None:
+    assert _overdue(_findings("kcm", events), rule, events) == naive.research(events, NOW)[rule]

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from ledger.access import Accesses
 from ledger.domain.errors import BatchAlreadyRecorded, KeyMissing, Tampered
 from ledger.erasure import Erasures, Standing
 from ledger.evidence.tree import leaf_hash
 from ledger.keys import Erased, Identifier
 from ledger.keys.memory import MemoryKeyStore
+from ledger.outcomes import Superseded, Value, Withheld, withheld
 from ledger.policy.packs import builtin_packs
 from ledger.sealing import header_of, leaf_of, opened
 from ledger.service import Input, Ledger, Receipt
@@ -360,3 +362,43 @@ def test_keys_destroyed_while_a_batch_is_sealed_are_not_used(house: House, monke
     monkeypatch.setattr(house.log, "append", append)
     house.record(event("b", time="2026-03-05T08:00:00Z"))
     assert house.headers()[-1].fenced
+
+
+def seen(house: House) -> list[Any]:
+    access = Accesses(house.log, house.keys, house.erasures, lambda: house.now)
+    records = [record for record in house.log.read(0, 1000) if record.topic.startswith("pdl.")]
+    return list(access.reveal(["klantinfocus"], [], "request", records).values())
+
+
+def test_a_rectified_value_is_superseded_and_the_new_one_is_the_value(house: House) -> None:
+    correction = event("r", "data.rectified", time="2026-03-04T08:00:00Z", values={"name": "Wouter Sandstra"})
+    house.record(event("a"), correction)
+    first, second = seen(house)
+    assert first["forms/forms"]["name"] == Superseded("Wouter Zandstra", datetime(2026, 3, 4, 8, tzinfo=UTC), "r")
+    assert first["forms/forms"]["message"] == Value("Please call")
+    assert second["forms/forms"]["name"] == Value("Wouter Sandstra")
+
+
+def test_a_value_collected_after_a_correction_is_not_superseded_by_it(house: House) -> None:
+    correction = event("r", "data.rectified", time="2026-03-01T08:00:00Z", values={"name": "Wouter Sandstra"})
+    house.record(event("a"), correction)
+    assert seen(house)[0]["forms/forms"]["name"] == Value("Wouter Zandstra")
+
+
+def test_an_erased_value_is_erased_also_if_it_was_rectified_before(house: House) -> None:
+    house.record(event("a"), event("r", "data.rectified", time="2026-03-04T08:00:00Z", values={"name": "W"}))
+    house.erase()
+    assert all(isinstance(part, Erased) for sections in seen(house) for part in sections.values())
+
+
+def test_a_reader_who_opens_nothing_sees_that_it_is_withheld_and_not_that_it_is_gone(house: House) -> None:
+    house.record(event("a"))
+    assert withheld(house.headers()[0], "ask") == {"identity": Withheld("ask"), "forms/forms": Withheld("ask")}
+
+
+def test_that_somebody_looked_is_in_the_log_before_a_value_is_shown(house: House) -> None:
+    house.record(event("a"))
+    house.keys._keys.clear()
+    with pytest.raises(KeyMissing):
+        seen(house)
+    assert house.log.decisions()[-1].topic == "ledger.values.revealed.v1"
