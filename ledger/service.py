@@ -195,11 +195,12 @@ class Ledger:
         wanted = {name for _, names in named for name in names} - secret
         found = self.keys.resolve(wanted, create=wanted if create else ())
         fences = {name: person for name, person in found.items() if isinstance(person, Fence)}
-        back = (
-            {name for event, names in named for name in names if self._returns(event.envelope, fences[name])}
-            if fences
-            else set()
-        )
+        back = {
+            name
+            for event, names in (named if fences else ())
+            for name in names
+            if name in fences and self._returns(event.envelope, fences[name])
+        }
         fences |= self.keys.returned(wanted)
         people: dict[Any, str | None] = {
             name: person if isinstance(person, str) else None for name, person in found.items()

@@ -256,6 +256,19 @@ def _print(found: Sequence[Finding], form: str) -> None:
 
 def _table(found: Sequence[Finding]) -> None:
     """What a privacy officer reads: how bad, which rule, since when, what, and the words of the statement."""
+    if 0 < shutil.get_terminal_size((0, 0)).columns < _NARROW:
+        for finding in found:
+            click.echo(f"{finding.severity} {finding.rule}, since {_minute(row(finding)['since'])}")
+            click.echo(f"{_harmless(finding.message.en)} {_events(finding.about)}\n")
+    else:
+        _grid(found)
+    counts = Counter[str](finding.severity for finding in found)
+    click.echo(
+        ", ".join(f"{counts[name]} {name}{'s' if counts[name] != 1 else ''}" for name in _STYLES if counts[name])
+    )
+
+
+def _grid(found: Sequence[Finding]) -> None:
     from rich.console import Console  # noqa: PLC0415  rich is loaded only where a table is printed
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -275,10 +288,6 @@ def _table(found: Sequence[Finding]) -> None:
         what = Text(_harmless(finding.message.en)).append(f"\n{_events(finding.about)}", style="dim")
         table.add_row(Text(finding.severity, style=_STYLES[finding.severity]), Text(rules), Text(since), what)
     Console().print(table)
-    counts = Counter[str](finding.severity for finding in found)
-    click.echo(
-        ", ".join(f"{counts[name]} {name}{'s' if counts[name] != 1 else ''}" for name in _STYLES if counts[name])
-    )
 
 
 _STYLES: Final[dict[str, str]] = {"violation": "bold red", "risk": "yellow", "note": "dim"}

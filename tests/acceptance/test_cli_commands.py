@@ -116,6 +116,7 @@ def test_subject_shows_datasets_and_trail_without_values(ledger: Any) -> None:
     assert dataset["state"] == "live"
     assert dataset["due"].startswith("2028-03-02")
     assert [row["type"] for row in found["trail"]] == ["pdl.data.collected.v1", "pdl.data.shared.v1"]
+    assert found["trail"][0]["values"]["forms/forms"]["outcome"] == "withheld"
     assert PERSON not in json.dumps(found)
 
 
@@ -124,7 +125,10 @@ def test_subject_reveals_values_for_a_reason_that_is_recorded_first(ledger: Any)
     assert "--reason" in ledger.said
     before = ledger.json("status")["decisions"]
     found = ledger.json("subject", "email", PERSON, "--reveal", "--reason", "she asked for a copy")
-    assert found["trail"][0]["values"]["forms/forms"] == {"email": PERSON, "message": "please call"}
+    assert found["trail"][0]["values"]["forms/forms"] == {
+        "email": {"outcome": "value", "value": PERSON},
+        "message": {"outcome": "value", "value": "please call"},
+    }
     assert ledger.json("status")["decisions"] == before + 1
     assert all(b"she asked for a copy" not in file.read_bytes() for file in ledger.data.rglob("*") if file.is_file())
 

@@ -395,7 +395,7 @@ def research(events: list[Event], now: datetime) -> dict[str, set[Overdue]]:
             classes = [(moment(e["time"]), e["data"]["subject"].get("class")) for e in case.until_now("data.collected", time)
                        if e["data"]["client"] == client and e["data"]["subject"].get("class")]  # fmt: skip
             classes += [(moment(e["time"]), "respondent") for e in case.until_now("milestone.reached", time, milestone="response.received") if e["data"]["client"] == client]
-            latest = max(classes, default=(None, None), key=lambda row: row[0])[1]
+            latest = sorted(classes, key=lambda row: row[0])[-1][1] if classes else None
             invited, answered = at_of("invitation.sent", time), at_of("response.received", time)
             return latest == "non-respondent" or (bool(invited) and not answered)
 
@@ -410,7 +410,7 @@ def research(events: list[Event], now: datetime) -> dict[str, set[Overdue]]:
 
         def invited(time: datetime, client: str = client, reference: str | None = reference, at_of: Any = at_of, silent: Any = silent) -> datetime | None:
             at = max(at_of("invitation.sent", time), default=None)
-            if at is None or not silent(time):
+            if at is None or at_of("response.received", time) or not silent(time):
                 return None
             return after_term(at, parameter(case, "non-respondent-retention", client, reference, at) or "P2M")
 
