@@ -22,7 +22,7 @@ from consumers import settings as settings_of
 from consumers.lock import only_writer
 from consumers.settings import Settings, read_settings
 from ledger.access import Accesses
-from ledger.domain.errors import Unreadable
+from ledger.domain.errors import Tampered, Unreadable
 from ledger.erasure import Erasures, Standing
 from ledger.evidence.head import sign_head
 from ledger.evidence.note import Signer
@@ -30,6 +30,7 @@ from ledger.keys import KeyStore
 from ledger.keys.sqlite import open_key_store
 from ledger.policy.model import Packs
 from ledger.policy.packs import builtin_packs, read_pack
+from ledger.sealing import header_of, is_decision
 from ledger.service import Input, Ledger, Receipt
 from ledger.store.sqlite import SQLiteEventLog
 from ledger.sweep import Due, Sweeps
@@ -40,7 +41,10 @@ DEFAULT_DATA: Final = "pdl-data"
 ORIGIN: Final = "personal-data-ledger"
 """What the names of heads and verifier keys begin with; the ledger's id follows."""
 LOG: Final = "log.db"
+KEYS: Final = "keys.db"
 REGISTERS: Final = "registers.db"
+NEWEST_FACTS: Final = 256
+"""How many facts are asked at the start whether their keys are there."""
 FIRST_USE: Final = (
     "pdl: made {data}. Its settings (pdl.toml) say approval = none: whoever may run `pdl erase` can erase alone;\n"
     "pdl: and alone = true: the keys stand on this disk only, so keep {data} on a disk that you trust and back up."
@@ -178,6 +182,7 @@ def open_ledger(
         stack.callback(log.close)
         keys = open_key_store(data, ledger_id=log.ledger_id, create=create and log.size() == 0)
         stack.callback(keys.close)
+        _newest_keys_are_there(log, keys)
         erasures = Erasures(log, keys, clock, approval=settings.approval, alone=settings.alone)
         if write:
             erasures.resume()
@@ -186,11 +191,31 @@ def open_ledger(
         yield Wired(data, settings, packs, log, keys, ledger, erasures, accesses, registers, clock)
 
 
+def _is_filled(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
+
+
+def _newest_keys_are_there(log: SQLiteEventLog, keys: KeyStore) -> None:
+    """Refuse a key database that came back from a backup older than the log: it would say that people are unknown.
+
+    Looks at the newest facts, because theirs are the keys that an older copy lacks. Raises KeyMissing.
+    """
+    wanted: set[str] = set()
+    size = log.size()
+    for record in log.read(max(size - NEWEST_FACTS, 0), NEWEST_FACTS):
+        if not is_decision(record):
+            with contextlib.suppress(Tampered):  # `pdl verify` says so, and must be able to.
+                wanted |= {section.key for section in header_of(record.state).sections}
+    keys.open(wanted)
+
+
 def _prepare(data: Path, *, create: bool) -> None:
     if data.exists() and not data.is_dir():
         raise Unreadable(f"{data} is a file; --data names a directory.")
-    if (data / LOG).is_file():
+    if _is_filled(data / LOG):
         return
+    if _is_filled(data / KEYS):
+        raise Unreadable(f"{data / LOG} is missing or empty, and its key database is not: restore the log.")
     if not create:
         raise Unreadable(
             f"there is no ledger in {data}; name its directory with --data, or begin one with `pdl ingest FILE`."

@@ -12,10 +12,10 @@ import msgspec
 import orjson
 from cryptography.exceptions import InvalidTag
 
-from ledger.decisions import DESTROYED
+from ledger.decisions import DESTROYED, ORDERED
 from ledger.domain.envelope import Envelope, Headers, Reason, Unrecordable, read
 from ledger.domain.errors import GenerationMoved, KeyMissing, Tampered
-from ledger.domain.events import ConsentGiven, DataCollected
+from ledger.domain.events import ConsentGiven, DataCollected, DataDeleted
 from ledger.domain.facts import shown
 from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope
 from ledger.policy.model import Pack
@@ -87,6 +87,7 @@ class Ledger:
         self._desks: dict[str, SealingDesk] = {}
         self._fenced_at: dict[int, datetime | None] = {}
         self._case_times: dict[str, datetime] = {}
+        self._cases: dict[str, dict[str, Any]] = {}
 
     def record(
         self, inputs: Sequence[Input], stream: str, mark: int, *, repeatable: bool = False, released: Sequence[int] = ()
@@ -217,11 +218,24 @@ class Ledger:
         """Draft one event; to an earlier fact a person behind a fence does not exist, whoever came back later."""
         desk = self._desk(event.envelope.data.organisation)
         people = desk.ids.people
+        answered = self._ordered(event.envelope)
         desk.ids.people = people | {name: None for name in fenced if not self._after(event.envelope, fences[name])}
+        if answered is not None:
+            desk.ids.people[fenced[0]] = answered
         try:
             return desk.draft(event.envelope, event.canonical, at_once=True)
         finally:
             desk.ids.people = people
+
+    def _ordered(self, envelope: Envelope) -> str | None:
+        """Whose deletion a system answers with the case's id as `order`: the pseudonym outlives the way to it."""
+        data = envelope.data
+        if not isinstance(data, DataDeleted) or data.order is None:
+            return None
+        if data.order not in self._cases:
+            self._cases = {record.stream: orjson.loads(record.state) for record in self.log.decisions(ORDERED)}
+        case = self._cases.get(data.order, {})
+        return case["person"] if case.get("organisation") == data.organisation else None
 
     def repeated(self, stream: str, count: int) -> Receipt:
         """Count inputs of a stream that its mark shows to be recorded already."""

@@ -226,18 +226,18 @@ class Projections:
 
     def standings(self, people: Iterable[str], now: datetime) -> list[Standing]:
         """Where each dataset of these pseudonyms (and of whom they are linked with) stands."""
-        judgement, found = Judgement(), {}
+        found: dict[tuple[str, str | None, str, str, str | None], Standing] = {}
         for person in people:
-            for organisation, line in judgement.retention_of(self._store.db, person):
-                found[organisation, line.person, line.activity, line.dataset, line.client] = standing_of(
-                    self._store.db, line, now
-                )
+            for kept in Judgement().retention_of(self._store.db, person):
+                line = kept.line
+                place = (line.organisation, line.person, line.activity, line.dataset, line.client)
+                found[place] = standing_of(self._store.db, kept, now)
         return list(found.values())
 
     def retention(self, now: datetime, organisation: str | None = None) -> Iterator[Standing]:
         """Where every dataset of everyone stands, by due."""
-        for _, line in Judgement().retention(self._ask(self._store, now, organisation)):
-            yield standing_of(self._store.db, line, now)
+        for kept in Judgement().retention(self._ask(self._store, now, organisation)):
+            yield standing_of(self._store.db, kept, now)
 
     def systems_of(self, people: Iterable[str], now: datetime) -> list[str]:
         """The systems that reported holding data of these pseudonyms and have not reported deleting them."""

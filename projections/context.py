@@ -19,7 +19,7 @@ class Context(Register):
 
     name = "context"
     help = "Internal: possible links, facts of organisations, retractions."
-    version = 1
+    version = 2
     package = "projections"
     columns: ClassVar[tuple[str, ...]] = ()
 

@@ -26,7 +26,8 @@ from ledger.policy.model import Pack
 from ledger.policy.timeline import REPORTED, Organisation, grouped, without_retracted
 from ledger.sealing import header_of
 from projections.context import Context
-from projections.register import Ask, Log, Register, Row, micros
+from projections.page import COLLECTED
+from projections.register import Ask, Log, Register, Row, ids, micros, text
 from projections.reports import Report, Reports
 from projections.runner import Progress, Tables, set_marks
 from projections.trail import READ_AT_ONCE, Trail, key_of
@@ -42,6 +43,13 @@ _WHOLE: Final = frozenset({"pdl.access.granted.v1", "pdl.access.closed.v1", "pdl
 """Facts of an organisation that change no person's findings."""
 
 
+class Kept(NamedTuple):
+    """A dataset that is still held, and the pseudonyms (of one person) under which it was collected."""
+
+    people: tuple[str, ...]
+    line: RetentionLine
+
+
 class Judged(NamedTuple):
     """What was judged of one person (or '' for the organisation): findings and, dataset by dataset, retention."""
 
@@ -50,7 +58,7 @@ class Judged(NamedTuple):
     people: frozenset[bytes]
     clients: frozenset[str]
     findings: Sequence[Finding]
-    retention: Sequence[RetentionLine]
+    retention: Sequence[Kept]
 
 
 class Judgement(Register):
@@ -58,7 +66,7 @@ class Judgement(Register):
 
     name = "judgement"
     help = "Internal: findings and retention of each person."
-    version = 1
+    version = 2
     depends = ("trail", "context", "sources", "reports")
     package = "projections"
     columns: ClassVar[tuple[str, ...]] = ()
@@ -74,18 +82,17 @@ class Judgement(Register):
         for row in ask.select(self.sql["findings"]):
             yield row["judged"], _finding(row["body"])
 
-    def retention(self, ask: Ask) -> Iterator[tuple[str, RetentionLine]]:
-        """(judged, line) of everything that is or was kept."""
+    def retention(self, ask: Ask) -> Iterator[Kept]:
+        """Everything that is kept of everyone, by due."""
         for row in ask.select(self.sql["retention"]):
-            yield row["judged"], _line(row["body"])
+            yield Kept(tuple(ids(row["people"])), _line(row["body"]))
 
-    def retention_of(self, db: sqlite3.Connection, person: str) -> list[tuple[str, RetentionLine]]:
-        """(organisation, line) of one person, with everyone they are linked with."""
-        found = []
+    def retention_of(self, db: sqlite3.Connection, person: str) -> list[Kept]:
+        """What is kept of one person, with everyone they are linked with."""
+        found: list[Kept] = []
         for organisation, judged in db.execute(self.sql["judgements_of"], (key_of(person),)).fetchall():
-            found += [
-                (organisation, _line(body)) for (body,) in db.execute(self.sql["retention_of"], (organisation, judged))
-            ]
+            rows = db.execute(self.sql["retention_of"], (organisation, judged))
+            found += [Kept(tuple(ids(people)), _line(body)) for people, body in rows]
         return found
 
 
@@ -194,7 +201,7 @@ class Bench:
                         people,
                         clients,
                         judge_person(pack, theirs, timeline),
-                        retention_status(pack, theirs, timeline),
+                        _kept(theirs, retention_status(pack, theirs, timeline)),
                     )
 
     def _organisation(self, organisation: str) -> Organisation:
@@ -231,6 +238,15 @@ class Bench:
         chunks = (ordered[start : start + READ_AT_ONCE] for start in range(0, len(ordered), READ_AT_ONCE))
         facts: list[Fact] = [header_of(record.state) for chunk in chunks for record in self._log.at(chunk)]
         return facts if self._until is None else [fact for fact in facts if fact.time <= self._until]
+
+
+def _kept(facts: Sequence[Fact], lines: Iterable[RetentionLine]) -> list[Kept]:
+    """Each dataset with the pseudonyms under which what is still held of it was collected."""
+    whose: dict[str, set[str]] = defaultdict(set)
+    for fact in facts:
+        if fact.person is not None and fact.type == COLLECTED:
+            whose[fact.id].add(fact.person)
+    return [Kept(tuple(sorted({person for id_ in line.collections for person in whose[id_]})), line) for line in lines]
 
 
 def judge_behind(
@@ -358,8 +374,8 @@ def _write(cursor: sqlite3.Cursor, register: Judgement, judged: Judged) -> None:
     cursor.executemany(
         register.sql["add_retention"],
         [
-            (*place, number, None if line.due is None else micros(line.due), _encode(line).decode())
-            for number, line in enumerate(judged.retention)
+            (*place, number, None if line.due is None else micros(line.due), text(people), _encode(line).decode())
+            for number, (people, line) in enumerate(judged.retention)
         ],
     )
     cursor.executemany(

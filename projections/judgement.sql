@@ -14,12 +14,13 @@ CREATE TABLE IF NOT EXISTS finding (
     PRIMARY KEY (organisation, judged, number)
 ) WITHOUT ROWID;
 
--- One row per dataset of a person that somebody still holds, or held.
+-- One row per dataset of a person that somebody still holds; `people` are the pseudonyms under which it was collected.
 CREATE TABLE IF NOT EXISTS retention (
     organisation TEXT NOT NULL,
     judged TEXT NOT NULL,
     number INTEGER NOT NULL,
     due INTEGER,
+    people TEXT NOT NULL,
     body TEXT NOT NULL,
     PRIMARY KEY (organisation, judged, number)
 ) WITHOUT ROWID;
@@ -51,7 +52,7 @@ DELETE FROM judged_person WHERE person = ?;
 INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_retention
-INSERT INTO retention VALUES (?, ?, ?, ?, ?);
+INSERT INTO retention VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: add_judged
 INSERT INTO judged_person VALUES (?, ?, ?, ?);
@@ -69,12 +70,12 @@ WHERE (:organisation IS NULL OR organisation = :organisation)
 ORDER BY since, rule, organisation, judged, number;
 
 -- name: retention
-SELECT judged, body FROM retention
+SELECT people, body FROM retention
 WHERE :organisation IS NULL OR organisation = :organisation
 ORDER BY due IS NULL, due, organisation, judged, number;
 
 -- name: retention_of
-SELECT body FROM retention WHERE organisation = ? AND judged = ? ORDER BY number;
+SELECT people, body FROM retention WHERE organisation = ? AND judged = ? ORDER BY number;
 
 -- name: edges
 -- The stretches of every source that has more than one.

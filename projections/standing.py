@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.domain.calendar import local
 from ledger.policy.judge import HoldLine, RetentionLine
+from projections.judgement import Kept
 from projections.register import Row, shown
 from projections.registers.erasures import Erasures
 
@@ -15,10 +16,15 @@ _OURS: Final = "erased"
 
 
 class Standing(NamedTuple):
-    """One dataset of a person, as the registers know it at a moment."""
+    """One dataset of a person, as the registers know it at a moment.
+
+    `person` is the pseudonym under which the person is shown, `people` those under which the data were collected;
+    `erased_at` (microseconds since 1970) is when the ledger's copy under the last of these was erased.
+    """
 
     organisation: str
     person: str
+    people: tuple[str, ...]
     line: RetentionLine
     hold: HoldLine | None
     overdue: bool
@@ -30,18 +36,26 @@ class Standing(NamedTuple):
         return f"{self.line.activity}/{self.line.dataset}"
 
 
-def standing_of(db: sqlite3.Connection, line: RetentionLine, now: datetime) -> Standing:
-    """A retention line with the hold that binds at a moment, and whether the ledger's own copy is erased."""
-    person = line.person or ""
-    gone = Erasures().erased(db, person)
-    erased = gone.get((line.client or "", f"{line.activity}/{line.dataset}"))
-    overdue = line.overdue_since is not None and line.overdue_since <= now
-    return Standing(line.organisation, person, line, line.held_at(now), overdue, None if erased is None else erased[0])
+def standing_of(db: sqlite3.Connection, kept: Kept, now: datetime) -> Standing:
+    """What is kept, with the hold that binds at a moment, and whether the ledger's own copy is erased."""
+    line = kept.line
+    place = (line.client or "", f"{line.activity}/{line.dataset}")
+    gone = [Erasures().erased(db, person).get(place) for person in kept.people]
+    erased = [found[0] for found in gone if found is not None]
+    return Standing(
+        organisation=line.organisation,
+        person=line.person or "",
+        people=kept.people,
+        line=line,
+        hold=line.held_at(now),
+        overdue=line.overdue_since is not None and line.overdue_since <= now,
+        erased_at=max(erased) if erased and len(erased) == len(gone) else None,
+    )
 
 
-def retention_row(db: sqlite3.Connection, _judged: str, line: RetentionLine, now: datetime) -> Row:
+def retention_row(db: sqlite3.Connection, kept: Kept, now: datetime) -> Row:
     """A line of the register of retention; what systems hold can be overdue after the ledger's own copy is gone."""
-    standing = standing_of(db, line, now)
+    standing, line = standing_of(db, kept, now), kept.line
     hold = standing.hold
     return {
         "organisation": line.organisation,

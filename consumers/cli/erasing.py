@@ -242,8 +242,18 @@ def release_hold(scheme: str | None, value: str | None, organisation: str, refer
       pdl hold release customer-number 1001 --organisation ORG --reference audit-7
     """
     with opened(write=True) as wired:
+        before = _in_force(wired, organisation)
         fact = _reported(wired, "pdl.hold.released.v1", organisation, scheme, value, reference=reference)
+        ended = before - _in_force(wired, organisation)
     rows([{**fact, "reference": reference}], form)
+    if not ended:
+        click.echo("pdl: recorded, but it ended no hold; `pdl register holds` lists those in force.", err=True)
+
+
+def _in_force(wired: Wired, organisation: str) -> int:
+    wired.registers.catch_up()
+    found = wired.registers.rows("holds", now=wired.clock(), organisation=organisation)
+    return sum(row["state"] == "in force" for row in found)
 
 
 def _reported(
@@ -256,7 +266,10 @@ def _reported(
     if (scheme is None) != (value is None):
         raise click.UsageError("a person is named by SCHEME and VALUE together")
     if scheme is not None:
-        data["subject"] = {"scheme": scheme, "value": from_input(value or "")}
+        who = from_input(value or "")
+        data["subject"] = {"scheme": scheme, "value": who}
+        if not resolve(wired, scheme, who, organisation)[0]:
+            click.echo("pdl: nobody was known by that identifier before.", err=True)
     event = {
         "specversion": "1.0",
         "id": str(uuid.uuid4()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,8 @@ STDIN: Final = "-"
 _CHUNK_BYTES: Final = 1 << 20
 _BOM: Final = b"\xef\xbb\xbf"
 _ID_SHOWN_MAX: Final = 60
+_NARROW: Final = 70
+"""Columns below which findings are written below each other instead of in a grid."""
 
 
 class _Reading:

@@ -64,7 +64,8 @@ def _make(address: str, topic: str) -> None:
     try:
         if topic in admin.list_topics():
             return
-        configuration = {"max.message.bytes": str(_LARGEST_BYTES)}
+        # The messages carry the times of the year: a broker that keeps a week would remove most of them unread.
+        configuration = {"max.message.bytes": str(_LARGEST_BYTES), "retention.ms": "-1"}
         admin.create_topics(
             [NewTopic(name=topic, num_partitions=PARTITIONS, replication_factor=1, topic_configs=configuration)]
         )

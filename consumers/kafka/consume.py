@@ -120,21 +120,24 @@ def _address(server: str) -> tuple[str, int]:
 
 
 class _Assigned(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
-    """Hands newly assigned partitions to the main thread, paused until it has placed them.
+    """Hands newly assigned partitions to the main thread; what is read of them before they have their place is dropped.
 
-    The client calls it on its own I/O thread, where nothing may block and no database connection is ours.
+    The client calls it on its own I/O thread, where nothing may block and no database connection is ours. Nothing
+    is paused here: kafka-python 3.0.12 forgets the buffers of a partition that was paused and resumed.
     """
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
         self._fresh: SimpleQueue[TopicPartition] = SimpleQueue()
+        self.next: dict[TopicPartition, int] = {}
+        """The offset behind what this process knows to be recorded."""
         self.joined = False
         """Whether the group has assigned anything, be it no partition at all."""
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         for partition in assigned:
-            self._consumer.pause(partition)
-            self._consumer.seek(partition, 0)  # A position, so that none is taken from Kafka's own commits.
+            # A position at once, so that none is taken from Kafka's own commits.
+            self._consumer.seek(partition, self.next.get(partition, 0))
             self._fresh.put(partition)
         self.joined = True
 
@@ -144,7 +147,6 @@ class _Assigned(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka
     def again(self, partitions: Iterable[TopicPartition]) -> None:
         """Place these anew: somebody else recorded them on, or their offsets went away."""
         for partition in partitions:
-            self._consumer.pause(partition)
             self._fresh.put(partition)
 
     def take(self) -> set[TopicPartition]:
@@ -153,8 +155,11 @@ class _Assigned(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka
         with contextlib.suppress(Empty):
             while True:
                 found.add(self._fresh.get_nowait())
-        assigned: set[TopicPartition] = self._consumer.assignment()
-        return found & assigned
+        return found
+
+    def waiting(self) -> bool:
+        """Whether some partition waits for a place."""
+        return not self._fresh.empty()
 
 
 class Consumption:
@@ -196,9 +201,10 @@ class Consumption:
             self._consumer.subscribe(topics=list(self._plan.topics), listener=self._assigned)
             while not self._stopping():
                 batches = self._poll()
-                self._place()
+                fresh = self._place()
                 for partition, records in batches.items():
-                    self._record(partition, records)
+                    if partition not in fresh:
+                        self._record(partition, records)
                 if not batches:
                     self._report.idle()
                 if self._plan.until_end and self._at_end():
@@ -229,18 +235,23 @@ class Consumption:
             if self._plan.until_end:
                 raise Unreadable(f"topic {topic} does not exist at this broker: create it, or mend the name.")
             self._report.say(f"topic {topic} does not exist yet; waiting for it.")
+        every = [
+            TopicPartition(topic, number)
+            for topic in self._plan.topics
+            for number in self._consumer.partitions_for_topic(topic) or ()
+        ]
+        for partition in every:
+            mark = self._sink.mark(self._stream(partition))
+            self._assigned.next[partition] = 0 if mark is None else mark + 1
         if self._plan.until_end:
-            every = [
-                TopicPartition(topic, n)
-                for topic in self._plan.topics
-                for n in self._consumer.partitions_for_topic(topic)
-            ]
             self._ends = self._consumer.end_offsets(every)
 
-    def _place(self) -> None:
-        fresh = self._assigned.take()
+    def _place(self) -> set[TopicPartition]:
+        """Seek behind the ledger's marks where that is due; says where, since what was read there before is void."""
+        waiting = self._assigned.take()
+        fresh = waiting & self._consumer.assignment()
         if not fresh:
-            return
+            return waiting
         begins, ends = self._consumer.beginning_offsets(list(fresh)), self._consumer.end_offsets(list(fresh))
         for partition in sorted(fresh):
             stream = self._streams[partition] = self._stream(partition)
@@ -248,8 +259,10 @@ class Consumption:
             placement = place(self._sink.mark(stream), begins[partition], ends[partition], name)
             if placement.remark:
                 self._report.say(placement.remark)
-            self._consumer.seek(partition, placement.offset)
-            self._consumer.resume(partition)
+            self._assigned.next[partition] = placement.offset
+            with contextlib.suppress(ValueError, KeyError):  # Taken from us meanwhile.
+                self._consumer.seek(partition, placement.offset)
+        return waiting
 
     def _stream(self, partition: TopicPartition) -> str:
         """The stream id of a partition. A topic's UUID tells a topic from its successor of the same name.
@@ -263,15 +276,13 @@ class Consumption:
     def _positions(self) -> str:
         return ", ".join(
             f"topic {partition.topic}, partition {partition.partition}, offset {self._consumer.position(partition, timeout_ms=0)} or behind"
-            for partition in sorted(self._consumer.assignment() - self._consumer.paused())
+            for partition in sorted(self._consumer.assignment())
         )
 
     def _at_end(self) -> bool:
-        if not self._assigned.joined:
+        if not self._assigned.joined or self._assigned.waiting():
             return False
         mine = self._consumer.assignment()
-        if mine & self._consumer.paused():
-            return False
         # The position moves over aborted records and transaction markers, which no record ever shows.
         return all(
             (self._consumer.position(partition, timeout_ms=POLL_MS) or 0) >= self._ends.get(partition, 0)
@@ -311,9 +322,8 @@ class Consumption:
     def _record(self, partition: TopicPartition, records: list[Any]) -> None:
         stream = self._streams.get(partition)
         if stream is None or stream != self._stream(partition):
-            self._assigned.again(
-                [partition]
-            )  # The topic was made anew while we read: another stream, from its beginning.
+            # The topic was made anew while we read: another stream, from its beginning.
+            self._assigned.again([partition])
             return
         inputs = [
             Input(
@@ -321,47 +331,32 @@ class Consumption:
             )
             for record in records
         ]
+        mark = records[-1].offset
         try:
-            receipt = self._patiently(partition, lambda: self._sink.record(inputs, stream, records[-1].offset))
+            self._report.advance(self._patiently(lambda: self._sink.record(inputs, stream, mark)))
         except BatchAlreadyRecorded:
             self._assigned.again([partition])  # Another consumer got here first; read on behind its mark.
             return
-        if receipt is not None:
-            self._report.advance(receipt)
-            self._thank(partition, records[-1])
+        self._assigned.next[partition] = mark + 1
+        self._thank(partition, mark)
 
-    def _patiently(self, partition: TopicPartition, act: Callable[[], Receipt]) -> Receipt | None:
-        """Try until the database takes it, staying in the group meanwhile; None when the batch is no longer ours."""
+    def _patiently(self, act: Callable[[], Receipt]) -> Receipt:
+        """Try until the database takes it. Nothing more is read meanwhile; heartbeats keep us in the group."""
         started, pause = time.monotonic(), 0.5
-        held: set[TopicPartition] = set()
         while True:
             try:
-                receipt = act()
+                return act()
             except (StoreUnavailable, Busy) as exc:
                 waited = time.monotonic() - started
                 if self._stopping() or (self._plan.until_end and waited >= self._settings.kafka_patience_seconds):
                     raise
                 self._report.say(f"{exc} Trying again.")
-                held |= self._hold()
                 self._wait(pause)
                 pause = min(2 * pause, BACKOFF_SECONDS_MAX)
-                if partition not in self._consumer.assignment():
-                    receipt = None
-                else:
-                    continue
-            self._consumer.resume(*(held & self._consumer.assignment()))
-            return receipt
 
-    def _hold(self) -> set[TopicPartition]:
-        """Pause what is being read and show the group that we live; returns what was paused here."""
-        reading: set[TopicPartition] = self._consumer.assignment() - self._consumer.paused()
-        self._consumer.pause(*reading)
-        self._consumer.poll(timeout_ms=0)
-        return reading
-
-    def _thank(self, partition: TopicPartition, last: Any) -> None:
+    def _thank(self, partition: TopicPartition, mark: int) -> None:
         with contextlib.suppress(KafkaError):
-            self._consumer.commit_async({partition: OffsetAndMetadata(last.offset + 1, "", -1)}, callback=_forget)
+            self._consumer.commit_async({partition: OffsetAndMetadata(mark + 1, "", -1)}, callback=_forget)
 
 
 def _headers(headers: Iterable[tuple[str, bytes | None]] | None) -> tuple[tuple[str, bytes], ...]:

@@ -385,6 +385,10 @@ def _explained(error: Exception, path: Path) -> Exception:
         return StoreUnavailable(
             f"{path} is being written by another process; wait for it and run the same command again."
         )
+    if "unable to open" in text:
+        return StoreUnavailable(
+            f"{path} cannot be opened; this account needs the right to write it and its folder, also for reading only."
+        )
     if isinstance(error, OperationalError | sqlite3.OperationalError):
         return StoreUnavailable(f"{path}: {_code(error)}; check the disk and run the same command again.")
     return Unreadable(
@@ -395,4 +399,6 @@ def _explained(error: Exception, path: Path) -> Exception:
 def _code(error: Exception) -> str:
     """SQLite's name for what went wrong; its message may quote what is stored."""
     inner = error.args[0] if error.args else error
+    if not isinstance(inner, BaseException):
+        inner = error.__cause__ or error
     return str(getattr(inner, "sqlite_errorname", type(inner).__name__))

@@ -28,6 +28,6 @@ class RetentionRegister(Register):
 
     def rows(self, ask: Ask) -> Iterator[Row]:
         """Ordered by due; what has no due date comes last."""
-        for judged, line in Judgement().retention(ask):
-            row = retention_row(ask.db, judged, line, ask.now)
+        for kept in Judgement().retention(ask):
+            row = retention_row(ask.db, kept, ask.now)
             yield {name: row.get(name) for name in self.columns}

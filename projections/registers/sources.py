@@ -22,6 +22,7 @@ class Sources(Register):
     """Every stream that was read and every service that spoke."""
 
     name = "sources"
+    version = 2
     help = "Services and streams: mark, last heard, counts by type, gaps in numbering, quarantined, unknown fields, odd times."
     columns: ClassVar[tuple[str, ...]] = (
         "source", "organisation", "mark", "last_heard", "events", "types", "first", "last", "gaps", "missing", "highest", "reports", "recorded",

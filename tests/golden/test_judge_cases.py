@@ -68,7 +68,11 @@ def _own_words(case: dict[str, Any]) -> set[str]:
     """The ids of a producer that the statement does not know, and its references: no message may repeat them."""
     known = {id_ for organisation in case["packs"] for space in SPACES for id_ in load_pack(organisation).known(space)}
     rows = [event["data"] for event in case["events"]]
-    said = {row.get(name) for row in rows for name in ("purpose", "recipient", "system", "client", "milestone", "control", "activity")}
+    said = {
+        row.get(name)
+        for row in rows
+        for name in ("purpose", "recipient", "system", "client", "milestone", "control", "activity")
+    }
     said |= {category for row in rows for category in (*row.get("categories", ()), *row.get("values", ()))}
     free = {row.get(name) for row in rows for name in ("reference", "contract", "target")}
     return {word for word in (said - known) | free if word and "-" in word}

@@ -80,6 +80,7 @@ def test_rivals_record_every_offset_once(make_topic: Callable[..., Any], groups:
         rival.start()
     for rival in rivals:
         rival.join(60)
+    assert not any(rival.is_alive() for rival in rivals), "a rival waits for records that it let go by"
     run(ledger, topic, f"{topic.name}-last", Quiet())
     assert complete(ledger, 4500)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -88,13 +88,19 @@ class Case:
 
     events: list[Event]
     now: datetime
-    breaks: set[datetime] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.events = sorted((e for e in self.events if moment(e["time"]) <= self.now), key=lambda e: (moment(e["time"]), e["source"], e["id"]))
+        self.events = sorted(
+            (e for e in self.events if moment(e["time"]) <= self.now),
+            key=lambda e: (moment(e["time"]), e["source"], e["id"]),
+        )
 
     def of(self, kind: str, **given: Any) -> list[Event]:
-        return [e for e in self.events if e["type"] == f"pdl.{kind}.v1" and all(e["data"].get(k) == v for k, v in given.items())]
+        return [
+            e
+            for e in self.events
+            if e["type"] == f"pdl.{kind}.v1" and all(e["data"].get(k) == v for k, v in given.items())
+        ]
 
     def until_now(self, kind: str, time: datetime, **given: Any) -> list[Event]:
         return [e for e in self.of(kind, **given) if moment(e["time"]) <= time]
@@ -107,7 +113,9 @@ def same(a: str | None, b: str | None) -> bool:
 def holders(case: Case, collection: Event, time: datetime) -> dict[str, set[str | None]]:
     """Per category of a collection the systems that hold it at a moment (None: it was collected without a system)."""
     data = collection["data"]
-    peers = [e for e in case.of("data.collected", activity=data["activity"]) if e["data"].get("client") == data.get("client")]
+    peers = [
+        e for e in case.of("data.collected", activity=data["activity"]) if e["data"].get("client") == data.get("client")
+    ]
     held: dict[str, dict[str, set[str | None]]] = {}
     for event in case.events:
         what = event["data"]
@@ -123,7 +131,9 @@ def holders(case: Case, collection: Event, time: datetime) -> dict[str, set[str 
                     states[category].add(what["system"])
         elif event["type"] == "pdl.data.deleted.v1":
             for peer in peers:
-                if peer["id"] in held and all(what.get(f) in (None, peer["data"].get(f)) for f in ("client", "reference")):
+                if peer["id"] in held and all(
+                    what.get(f) in (None, peer["data"].get(f)) for f in ("client", "reference")
+                ):
                     for category, systems in held[peer["id"]].items():
                         if "*" in what["categories"] or category in what["categories"]:
                             if what.get("system"):
@@ -160,9 +170,17 @@ def reached(case: Case, collection: Event, ground: Ground, time: datetime) -> li
             what, at = event["data"], moment(event["time"])
             if not start <= at <= time:
                 continue
-            if event["type"] == "pdl.data.collected.v1" and what["activity"] == "forms" and what.get("origin") == "subject":
+            if (
+                event["type"] == "pdl.data.collected.v1"
+                and what["activity"] == "forms"
+                and what.get("origin") == "subject"
+            ):
                 found.append(at)
-            if event["type"] == "pdl.data.used.v1" and what["operation"] == "contact" and what["activity"] in {"forms", "crm"}:
+            if (
+                event["type"] == "pdl.data.used.v1"
+                and what["operation"] == "contact"
+                and what["activity"] in {"forms", "crm"}
+            ):
                 found.append(at)
     return found
 
@@ -173,7 +191,11 @@ def hold_spans(case: Case, dataset: str) -> list[Span]:
         what = event["data"]
         if what.get("datasets") and dataset not in what["datasets"]:
             continue
-        ends = [moment(e["time"]) for e in case.of("hold.released", reference=what["reference"]) if moment(e["time"]) >= moment(event["time"])]
+        ends = [
+            moment(e["time"])
+            for e in case.of("hold.released", reference=what["reference"])
+            if moment(e["time"]) >= moment(event["time"])
+        ]
         if what.get("until"):
             ends.append(moment(what["until"]))
         spans.append((moment(event["time"]), min(ends, default=None)))
@@ -183,7 +205,9 @@ def hold_spans(case: Case, dataset: str) -> list[Span]:
 def excused(spans: Iterable[Span], due: datetime, time: datetime) -> bool:
     """Held on a ground at that moment: under a hold, or in the days to act (P0D) after one that outlasted the term."""
     return any(
-        start <= time and (end is None or start < end) and (end is None or time < end or (due < end and time < after_p0d(end)))
+        start <= time
+        and (end is None or start < end)
+        and (end is None or time < end or (due < end and time < after_p0d(end)))
         for start, end in spans
     )
 
@@ -193,7 +217,9 @@ def after_p0d(end: datetime) -> datetime:
     return after_term(end, "P0D")
 
 
-def overdue_spans(case: Case, collection: Event, due_at: Callable[[datetime], datetime | None], spans: list[Span]) -> list[Span]:
+def overdue_spans(
+    case: Case, collection: Event, due_at: Callable[[datetime], datetime | None], spans: list[Span]
+) -> list[Span]:
     """When a collection was held past its term: asked anew at every moment at which anything may change."""
     points = {moment(e["time"]) for e in case.events} | {start for start, _ in spans}
     points |= {point for _, end in spans if end for point in (end, after_p0d(end))}
@@ -231,7 +257,11 @@ def stops(case: Case, purpose: str, start: datetime, client: str | None, time: d
 
 def due_of(case: Case, collection: Event, grounds: list[Ground]) -> Callable[[datetime], datetime | None]:
     def due(time: datetime) -> datetime | None:
-        ends = [after_term(max(found), ground.term) for ground in grounds if (found := reached(case, collection, ground, time))]
+        ends = [
+            after_term(max(found), ground.term)
+            for ground in grounds
+            if (found := reached(case, collection, ground, time))
+        ]
         return min(ends, default=None)
 
     return due
@@ -245,7 +275,11 @@ def contract_spans(case: Case, reference: str | None) -> list[Span]:
         if not same(what["reference"], reference):
             continue
         start = max(moment(event["time"]), moment(what.get("from", event["time"])))
-        ends = [moment(e["time"]) for e in case.of("contract.ended", reference=what["reference"]) if moment(e["time"]) >= moment(event["time"])]
+        ends = [
+            moment(e["time"])
+            for e in case.of("contract.ended", reference=what["reference"])
+            if moment(e["time"]) >= moment(event["time"])
+        ]
         ends += [moment(what["until"])] if what.get("until") else []
         spans.append((start, min(ends, default=None)))
     return spans
@@ -321,23 +355,37 @@ def relations(events: list[Event], now: datetime) -> set[Overdue]:
             concluded = any(begin <= time for begin, _ in contracts)
             passed = [end for end in ends if end <= time]
             passed += [at for at in asked if at <= time and not concluded]
-            return after_p0d(max(passed)) if passed and max(passed) in ends else after_term(max(passed), "P0D") if passed else None
+            return (
+                after_p0d(max(passed))
+                if passed and max(passed) in ends
+                else after_term(max(passed), "P0D")
+                if passed
+                else None
+            )
 
         return overdue_spans(case, collection, due, [*hold_spans(case, "relations"), *contracts])
 
     return grouped((row["id"], span) for row in case.of("data.collected", activity="relations") for span in spans(row))
 
 
-def requests(events: list[Event], now: datetime, promised: str, promise: str, covering: str) -> set[tuple[str, str, str, datetime, datetime | None]]:
+def requests(
+    events: list[Event], now: datetime, promised: str, promise: str, covering: str
+) -> set[tuple[str, str, str, datetime, datetime | None]]:
     """(rule, request, severity, since, until) of every request for access that was not answered in time."""
     case = Case(events, now)
     found = set()
     for event in case.of("request.received"):
         received, reference = moment(event["time"]), event["data"]["reference"]
-        after = [e for kind in ("answered", "refused", "forwarded") for e in case.of(f"request.{kind}", reference=reference)]
+        after = [
+            e for kind in ("answered", "refused", "forwarded") for e in case.of(f"request.{kind}", reference=reference)
+        ]
         ended = min((moment(e["time"]) for e in after if moment(e["time"]) >= received), default=None)
         first = after_law(received, "P1M")
-        in_time = [e for e in case.of("request.extended", reference=reference) if e["data"].get("informed_at") and moment(e["data"]["informed_at"]) < first[1]]
+        in_time = [
+            e
+            for e in case.of("request.extended", reference=reference)
+            if e["data"].get("informed_at") and moment(e["data"]["informed_at"]) < first[1]
+        ]
         unrolled, rolled = after_law(received, "P3M") if in_time else first
         if promise:
             since = after_term(received, promise)
@@ -379,48 +427,93 @@ def parameter(case: Case, name: str, client: str, reference: str | None, time: d
     return said[-1] if said else None
 
 
+@dataclass(frozen=True)
+class Study:
+    """One collection for a client, and what was asked of it."""
+
+    case: Case
+    collection: Event
+
+    @property
+    def client(self) -> str:
+        return str(self.collection["data"]["client"])
+
+    @property
+    def reference(self) -> str | None:
+        found: str | None = self.collection["data"].get("reference")
+        return found
+
+    def latest(self, milestone: str, time: datetime) -> datetime | None:
+        return max(reached(self.case, self.collection, Ground("", "", milestone), time), default=None)
+
+    def silent(self, time: datetime) -> bool:
+        """Whether the person counts as a non-respondent."""
+        class_ = None
+        for event in self.case.events:
+            what = event["data"]
+            if moment(event["time"]) > time or what.get("client") != self.client:
+                continue
+            if event["type"] == "pdl.data.collected.v1":
+                class_ = what["subject"].get("class", class_)
+            if what.get("milestone") == "response.received":
+                class_ = "respondent"
+        awaited = self.latest("invitation.sent", time) and not self.latest("response.received", time)
+        return class_ == "non-respondent" or bool(awaited)
+
+    def executed(self, time: datetime) -> datetime | None:
+        at = self.latest("assignment.executed", time)
+        if at is None or self.silent(time):
+            return None
+        term = parameter(self.case, "retention", self.client, self.reference, at) or "P1M"
+        day = local(at)
+        bounded = min(max(later(day, term), later(day, "P1M")), later(day, "P12M"))
+        return midnight(bounded + timedelta(days=1))
+
+    def invited(self, time: datetime) -> datetime | None:
+        at = self.latest("invitation.sent", time)
+        if at is None or self.latest("response.received", time) or not self.silent(time):
+            return None
+        term = parameter(self.case, "non-respondent-retention", self.client, self.reference, at)
+        return after_term(at, term or "P2M")
+
+    def destroyed(self, time: datetime) -> datetime | None:
+        orders = []
+        for event in self.case.until_now("client.instructed", time, client=self.client, instruction="destroy"):
+            at, reference = moment(event["time"]), event["data"].get("reference")
+            same_one = reference is not None and reference == self.reference
+            if same_one or (reference is None and at >= moment(self.collection["time"])):
+                orders.append(at)
+        return after_term(min(orders), "P0D") if orders else None
+
+
 def research(events: list[Event], now: datetime) -> dict[str, set[Overdue]]:
     """KCM, for clients: a term after the assignment, two months for who did not answer, destruction when asked."""
     case = Case(events, now)
+    holds = hold_spans(case, "assignment")
     found: dict[str, list[tuple[str, Span]]] = {"KCM-17": [], "KCM-18": [], "KCM-20": []}
-    for collection in case.of("data.collected", activity="client-research"):
-        data, start = collection["data"], moment(collection["time"])
-        client, reference = data["client"], data.get("reference")
-
-        def at_of(milestone: str, time: datetime, row: Event = collection) -> list[datetime]:
-            return reached(case, row, Ground("", "", milestone), time)
-
-        def silent(time: datetime, client: str = client, at_of: Any = at_of) -> bool:
-            """Whether the person counts as a non-respondent."""
-            classes = [(moment(e["time"]), e["data"]["subject"].get("class")) for e in case.until_now("data.collected", time)
-                       if e["data"]["client"] == client and e["data"]["subject"].get("class")]  # fmt: skip
-            classes += [(moment(e["time"]), "respondent") for e in case.until_now("milestone.reached", time, milestone="response.received") if e["data"]["client"] == client]
-            latest = sorted(classes, key=lambda row: row[0])[-1][1] if classes else None
-            invited, answered = at_of("invitation.sent", time), at_of("response.received", time)
-            return latest == "non-respondent" or (bool(invited) and not answered)
-
-        def executed(time: datetime, client: str = client, reference: str | None = reference, at_of: Any = at_of, silent: Any = silent) -> datetime | None:
-            at = max(at_of("assignment.executed", time), default=None)
-            if at is None or silent(time):
-                return None
-            term = parameter(case, "retention", client, reference, at) or "P1M"
-            day = local(at)
-            bounded = min(max(later(day, term), later(day, "P1M")), later(day, "P12M"))
-            return midnight(bounded + timedelta(days=1))
-
-        def invited(time: datetime, client: str = client, reference: str | None = reference, at_of: Any = at_of, silent: Any = silent) -> datetime | None:
-            at = max(at_of("invitation.sent", time), default=None)
-            if at is None or at_of("response.received", time) or not silent(time):
-                return None
-            return after_term(at, parameter(case, "non-respondent-retention", client, reference, at) or "P2M")
-
-        def destroyed(time: datetime, client: str = client, reference: str | None = reference, start: datetime = start) -> datetime | None:
-            orders = [moment(e["time"]) for e in case.until_now("client.instructed", time, client=client, instruction="destroy")
-                      if e["data"].get("reference") in (None, reference)
-                      and (moment(e["time"]) >= start or (reference is not None and e["data"].get("reference") == reference))]  # fmt: skip
-            return after_term(min(orders), "P0D") if orders else None
-
-        for rule, due in (("KCM-17", executed), ("KCM-18", destroyed), ("KCM-20", invited)):
-            spans = overdue_spans(case, collection, due, hold_spans(case, "assignment"))
-            found[rule] += [(collection["id"], span) for span in spans]
+    for row in case.of("data.collected", activity="client-research"):
+        study = Study(case, row)
+        for rule, due in (("KCM-17", study.executed), ("KCM-18", study.destroyed), ("KCM-20", study.invited)):
+            found[rule] += [(row["id"], span) for span in overdue_spans(case, row, due, holds)]
     return {rule: grouped(rows) for rule, rows in found.items()}
+
+
+def bookkeeping(events: list[Event], now: datetime, *, tax: bool) -> set[Overdue]:
+    """DirectCoDe: seven years after the contract; tax records go on the working day after, the rest on the last day."""
+    case = Case(events, now)
+
+    def spans(collection: Event) -> list[Span]:
+        start, reference = moment(collection["time"]), collection["data"].get("reference")
+        contracts = contract_spans(case, reference)
+        ends = [end for _, end in contracts if end is not None and (end >= start or reference is not None)]
+
+        def due(time: datetime) -> datetime | None:
+            passed = [end for end in ends if end <= time]
+            if not passed:
+                return None
+            last = later(local(max(passed)), "P7Y")
+            return midnight((next_working(last) if tax else last) + timedelta(days=1))
+
+        return overdue_spans(case, collection, due, [*hold_spans(case, "tax" if tax else "account"), *contracts])
+
+    return grouped((row["id"], span) for row in case.of("data.collected", activity="customers") for span in spans(row))

@@ -39,12 +39,30 @@ def pasts(draw: st.DrawFn, organisation: str, activity: str) -> list[dict[str, A
     some = st.lists(st.sampled_from(categories), min_size=1, max_size=3, unique=True)
     events = []
     for number in range(draw(st.integers(1, 9))):
-        kind = draw(st.sampled_from(["data.collected", "data.collected", "milestone.reached", "milestone.reached", "data.used", "data.deleted", "hold.placed", "hold.released"]))
+        kind = draw(
+            st.sampled_from(
+                [
+                    "data.collected",
+                    "data.collected",
+                    "milestone.reached",
+                    "milestone.reached",
+                    "data.used",
+                    "data.deleted",
+                    "hold.placed",
+                    "hold.released",
+                ]
+            )
+        )
         if number == 0:
             kind = "data.collected"
         data: dict[str, Any] = {"organisation": organisation, "subject": {"scheme": "customer-number", "value": "c-1"}}
         if kind.startswith("data."):
-            data |= {"activity": activity, "categories": draw(some), "system": draw(SYSTEM), "reference": draw(REFERENCE)}
+            data |= {
+                "activity": activity,
+                "categories": draw(some),
+                "system": draw(SYSTEM),
+                "reference": draw(REFERENCE),
+            }
         if kind == "data.collected":
             data |= {"origin": "subject", "notice": {"id": "n"}}
         elif kind == "data.used":
@@ -74,8 +92,8 @@ def _event(number: int, kind: str, time: datetime, data: dict[str, Any]) -> dict
     }
 
 
-def _findings(organisation: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return judged(organisation, [fact(event) for event in events], NOW.isoformat())
+def _findings(organisation: str, events: list[dict[str, Any]], now: datetime = NOW) -> list[dict[str, Any]]:
+    return judged(organisation, [fact(event) for event in events], now.isoformat())
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -107,7 +125,16 @@ def test_both_judges_find_the_same_data_overdue(organisation: str, activity: str
 @st.composite
 def readers(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Someone who takes a newsletter, stops it, and takes it again."""
-    kinds = ["data.collected", "consent.given", "consent.withdrawn", "objection.raised", "consent.refused", "data.deleted", "hold.placed", "hold.released"]
+    kinds = [
+        "data.collected",
+        "consent.given",
+        "consent.withdrawn",
+        "objection.raised",
+        "consent.refused",
+        "data.deleted",
+        "hold.placed",
+        "hold.released",
+    ]
     events = []
     for number in range(draw(st.integers(1, 8))):
         kind = draw(st.sampled_from(kinds)) if number else "data.collected"
@@ -131,17 +158,33 @@ def test_both_judges_see_when_a_stopped_newsletter_keeps_the_address(events: lis
 
 
 @st.composite
-def dealings(draw: st.DrawFn) -> list[dict[str, Any]]:
+def dealings(
+    draw: st.DrawFn, organisation: str = "infactor", activity: str = "relations", category: str = "name"
+) -> list[dict[str, Any]]:
     """Someone with contracts that begin, end by notice or by date, or never come about."""
-    kinds = ["data.collected", "contract.signed", "contract.signed", "contract.ended", "milestone.reached", "data.deleted", "hold.placed", "hold.released"]
+    kinds = [
+        "data.collected",
+        "contract.signed",
+        "contract.signed",
+        "contract.ended",
+        "milestone.reached",
+        "data.deleted",
+        "hold.placed",
+        "hold.released",
+    ]
     events = []
     signed: dict[str, datetime] = {}
     for number in range(draw(st.integers(1, 9))):
         kind = draw(st.sampled_from(kinds)) if number else "data.collected"
         time = draw(TIMES)
-        data: dict[str, Any] = {"organisation": "infactor", "subject": {"scheme": "email", "value": "c-1"}}
+        data: dict[str, Any] = {"organisation": organisation, "subject": {"scheme": "email", "value": "c-1"}}
         if kind.startswith("data."):
-            data |= {"activity": "relations", "categories": ["name"], "system": draw(SYSTEM), "reference": draw(REFERENCE)}
+            data |= {
+                "activity": activity,
+                "categories": [category],
+                "system": draw(SYSTEM),
+                "reference": draw(REFERENCE),
+            }
         if kind == "data.collected":
             data |= {"origin": "subject", "notice": {"id": "n"}}
         if kind == "data.deleted":
@@ -176,15 +219,26 @@ def test_both_judges_see_what_outlives_a_contract(events: list[dict[str, Any]]) 
     assert found == naive.relations(events, NOW)
 
 
+DELAYS = st.sampled_from([1, 6, 7, 8, 9, 20, *range(27, 35), 60, *range(88, 96), 120])
+
+
+def _after(moment: datetime, days: int, hours: int) -> datetime:
+    return moment + timedelta(days=days, hours=hours)
+
+
 @st.composite
 def askings(draw: st.DrawFn, organisation: str) -> list[dict[str, Any]]:
     """Requests for access, extended, refused, answered, at odd days."""
     events = []
     for number in range(draw(st.integers(1, 2))):
         received = draw(TIMES)
-        base = {"organisation": organisation, "subject": {"scheme": "email", "value": "c-1"}, "reference": f"q-{number}"}
+        base = {
+            "organisation": organisation,
+            "subject": {"scheme": "email", "value": "c-1"},
+            "reference": f"q-{number}",
+        }
         events.append(_event(number * 10, "request.received", received, base | {"right": "access", "channel": "email"}))
-        after = st.builds(lambda days, hours: received + timedelta(days=days, hours=hours), st.sampled_from([1, 6, 7, 8, 9, 20, 27, 28, 29, 30, 31, 32, 33, 34, 60, 88, 89, 90, 91, 92, 93, 94, 95, 120]), st.integers(0, 23))
+        after = st.builds(_after, st.just(received), DELAYS, st.integers(0, 23))
         if draw(st.booleans()):
             informed = draw(st.one_of(st.none(), after))
             data = base | {"reason": "complex", "informed_at": informed and informed.isoformat()}
@@ -194,7 +248,11 @@ def askings(draw: st.DrawFn, organisation: str) -> list[dict[str, Any]]:
     return events
 
 
-CLOCKS = [("resultfactory", "", "", "GDPR-12(3)"), ("infactor", "IF-19", "P7D", "IF-18"), ("directcode", "", "", "GDPR-12(3)")]
+CLOCKS = [
+    ("resultfactory", "", "", "GDPR-12(3)"),
+    ("infactor", "IF-19", "P7D", "IF-18"),
+    ("directcode", "", "", "GDPR-12(3)"),
+]
 
 
 @pytest.mark.parametrize(("organisation", "promised", "promise", "covering"), CLOCKS)
@@ -205,7 +263,13 @@ def test_both_judges_run_the_same_clocks(
 ) -> None:
     events = data.draw(askings(organisation))
     found = {
-        (finding["rule"], finding["about"][0], finding["severity"], _moment(finding["since"]), _moment(finding["until"]))
+        (
+            finding["rule"],
+            finding["about"][0],
+            finding["severity"],
+            _moment(finding["since"]),
+            _moment(finding["until"]),
+        )
         for finding in _findings(organisation, events)
         if finding["rule"] in {promised, covering}
     }
@@ -217,11 +281,21 @@ def mailings(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Uses for two purposes among consents and their ends, for two clients."""
     events = []
     for number in range(draw(st.integers(2, 9))):
-        kind = draw(st.sampled_from(["data.used", "data.used", "consent.given", "consent.withdrawn", "objection.raised"]))
+        kind = draw(
+            st.sampled_from(["data.used", "data.used", "consent.given", "consent.withdrawn", "objection.raised"])
+        )
         data: dict[str, Any] = {"organisation": "resultfactory", "subject": {"scheme": "email", "value": "c-1"}}
-        data |= {"purpose": draw(st.sampled_from(["inform-newsletter", "inform-change"])), "client": draw(st.sampled_from([None, None, "k-1", "k-2"]))}
+        data |= {
+            "purpose": draw(st.sampled_from(["inform-newsletter", "inform-change"])),
+            "client": draw(st.sampled_from([None, None, "k-1", "k-2"])),
+        }
         if kind == "data.used":
-            data |= {"activity": "support-crm", "operation": "select", "categories": ["email"], "basis": draw(st.sampled_from([None, "consent", "contract"]))}
+            data |= {
+                "activity": "support-crm",
+                "operation": "select",
+                "categories": ["email"],
+                "basis": draw(st.sampled_from([None, "consent", "contract"])),
+            }
         if kind == "consent.given":
             data |= {"method": "box"}
         events.append(_event(number, kind, draw(TIMES), data))
@@ -242,7 +316,16 @@ def test_both_judges_see_what_was_used_after_a_stop(events: list[dict[str, Any]]
 @st.composite
 def studies(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Research for two clients: invited, answered, executed, configured, destroyed."""
-    kinds = ["data.collected", "milestone.reached", "milestone.reached", "client.instructed", "client.instructed", "data.deleted", "hold.placed", "hold.released"]
+    kinds = [
+        "data.collected",
+        "milestone.reached",
+        "milestone.reached",
+        "client.instructed",
+        "client.instructed",
+        "data.deleted",
+        "hold.placed",
+        "hold.released",
+    ]
     events: list[dict[str, Any]] = []
     first = draw(TIMES)
     for number in range(draw(st.integers(3, 11))):
@@ -257,13 +340,21 @@ def studies(draw: st.DrawFn) -> list[dict[str, Any]]:
             data |= {"origin": "subject"}
         if kind == "milestone.reached":
             data |= {"reference": reference}
-            data |= {"milestone": draw(st.sampled_from(["invitation.sent", "response.received", "assignment.executed"]))}
+            data |= {
+                "milestone": draw(st.sampled_from(["invitation.sent", "response.received", "assignment.executed"]))
+            }
         if kind == "client.instructed":
             del data["subject"]
-            data |= {"instruction": draw(st.sampled_from(["configure", "configure", "destroy"])), "country": "NL", "reference": reference}
+            data |= {
+                "instruction": draw(st.sampled_from(["configure", "configure", "destroy"])),
+                "country": "NL",
+                "reference": reference,
+            }
             if data["instruction"] == "configure":
                 names = st.sampled_from(["retention", "non-respondent-retention"])
-                data |= {"parameters": {draw(names): draw(st.sampled_from(["P1M", "P3M", "P12M", "P13M", "P2W", "P1Y"]))}}
+                data |= {
+                    "parameters": {draw(names): draw(st.sampled_from(["P1M", "P3M", "P12M", "P13M", "P2W", "P1Y"]))}
+                }
         if kind.startswith("hold."):
             del data["client"]
             data |= {"statute": "AWR-52", "reference": "h-1"}
@@ -277,3 +368,15 @@ def studies(draw: st.DrawFn) -> list[dict[str, Any]]:
 @settings(max_examples=60, deadline=None)
 def test_both_judges_see_what_outlives_an_assignment(rule: str, events: list[dict[str, Any]]) -> None:
     assert _overdue(_findings("kcm", events), rule, events) == naive.research(events, NOW)[rule]
+
+
+LATER = datetime(2041, 6, 15, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("rule", "category"), [("DC-02", "bank-account"), ("DC-04", "name")])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_both_judges_see_what_outlives_the_seven_years(rule: str, category: str, data: st.DataObject) -> None:
+    events = data.draw(dealings("directcode", "customers", category))
+    found = _overdue(_findings("directcode", events, LATER), rule, events)
+    assert found == naive.bookkeeping(events, LATER, tax=rule == "DC-02")

@@ -402,3 +402,16 @@ def test_that_somebody_looked_is_in_the_log_before_a_value_is_shown(house: House
     with pytest.raises(KeyMissing):
         seen(house)
     assert house.log.decisions()[-1].topic == "ledger.values.revealed.v1"
+
+
+def test_a_system_answers_an_erasure_under_its_case_although_nobody_can_be_found_by_name_any_more(house: House) -> None:
+    house.record(event("a", system="crm"))
+    old = house.person()
+    house.now += timedelta(hours=1)
+    case = house.erasures.erase("klantinfocus", old, [], reason="request").case
+    deleted = {"values": None, "categories": ["*"], "system": "crm", "order": case}
+    house.record(event("d", "data.deleted", time="2026-07-01T08:00:00Z", **deleted))
+    house.record(event("e", "data.deleted", time="2026-07-02T08:00:00Z", **{**deleted, "order": "case-of-nobody"}))
+    answered, unanswered = house.headers()[-2:]
+    assert (answered.person, answered.sections, answered.fenced) == (old, (), False)
+    assert unanswered.person is None

@@ -178,13 +178,19 @@ def _shared_lates(
     promise: Retention, collected: Fact, dataset: str, case: Case, known: dict[tuple[str, str | None], list[Late]]
 ) -> list[Late]:
     """The same, worked out once for all collections of a client that carry no reference: the first one knows all."""
-    if collected.reference is not None or promise.after.startswith(("collection", "stop:", "instructed:")):
+    if collected.reference is not None or _own_clock(promise):
         return lates(promise, collected, dataset, case)
     key = (dataset, collected.client)
     found = known.get(key)
     if found is None:
         found = known[key] = lates(promise, collected, dataset, case)
     return [late for late in found if late.trigger >= collected.time]
+
+
+def _own_clock(promise: Retention) -> bool:
+    """Whether what came before one collection, but not before another, decides when a term or a wait begins."""
+    counted = promise.after.startswith(("collection", "stop:", "instructed:"))
+    return counted or bool(promise.while_waiting) or promise.until_milestone is not None
 
 
 def _late_from(promise: Retention, moment: datetime, length: Duration) -> datetime:

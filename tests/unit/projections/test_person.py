@@ -95,3 +95,20 @@ def test_nobody_has_an_empty_dossier(desk: Any) -> None:
     desk.collected(subject=PERSON | {"value": "someone@example.org"})
     assert by_dataset(desk) == {}
     assert desk.projections.standings([desk.person], NOW) == []
+
+
+def test_data_of_a_linked_person_are_erased_once_they_are_under_every_pseudonym(desk: Any) -> None:
+    desk.collected("2024-01-02T08:00:00Z")
+    desk.collected("2024-01-03T08:00:00Z", subject=OTHER)
+    desk.given("subject.linked", "2026-04-01T08:00:00Z", other=OTHER, activity=None)
+    other = desk.log.person("klantinfocus", **OTHER)
+    desk.projections.catch_up()
+    [standing] = desk.projections.standings([other], NOW)
+    assert (standing.people, standing.erased_at) == (tuple(sorted([desk.person, other])), None)
+    erase(desk, "forms/forms")
+    assert desk.rows("retention")[0]["ledger_copy"] == "kept"
+    said = {"organisation": "klantinfocus", "person": other, "at": "2026-05-02T08:00:00+00:00"}
+    desk.log.decide(
+        "case-2", "ledger.keys.destroyed.v1", **said, case="case-2", datasets=[["", "forms/forms"]], key_ids=["bb"]
+    )
+    assert desk.rows("retention")[0]["ledger_copy"] == "erased"
