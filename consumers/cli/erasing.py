@@ -353,17 +353,18 @@ def sweep(now: datetime | None, organisation: str | None, confirm: bool, form: s
         shown.total(len(due))
         swept = wired.sweeps.run(due, organisations, wired.standings)
         wired.registers.catch_up()
-    found = [
-        {
-            "organisation": row.due.organisation,
-            "person": row.due.person,
-            **_dataset({**row.due.standing._asdict(), "outcome": row.outcome}),
-            "due": local(row.due.due).isoformat(),
-            "rule": row.due.rule,
-            "case": row.case,
-        }
-        for row in swept
-    ]
+        found = [
+            {
+                "organisation": row.due.organisation,
+                "person": row.due.person,
+                **_dataset({**row.due.standing._asdict(), "outcome": row.outcome}),
+                "due": local(row.due.due).isoformat(),
+                "rule": row.due.rule,
+                "case": row.case,
+            }
+            for row in swept
+        ]
+        found = list(named(wired, found))
     rows(
         map(swept_told, found) if form == "table" else found,
         form,

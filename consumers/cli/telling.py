@@ -44,6 +44,7 @@ def _finding(row: Row) -> Row:
 def retention(row: Row) -> Row:
     """A line of retention: what, until when, by which sentence, and who still has it."""
     held = row["hold_statute"] or row.get("hold_rule") or "a statute"
+    here = ", erased here" if row["ledger_copy"] == "erased" and row["state"] != "erased" else ""
     return {
         "organisation": row["organisation"],
         "person": row["person"],
@@ -51,7 +52,7 @@ def retention(row: Row) -> Row:
         "due": _day(row["due"]),
         "state": f"held: {held}"
         if row["state"] == "held"
-        else row["state"].replace("clock-not-started", "no clock yet"),
+        else row["state"].replace("clock-not-started", "no clock yet") + here,
         "systems": row["systems"],
         "the statement says": f"{row['rule'] or ''} “{row['words'] or ''}”",
     }

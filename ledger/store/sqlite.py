@@ -135,6 +135,8 @@ class SQLiteEventLog:
             raise WrongLedger(
                 f"{self._path} was written in layout {meta.get('layout')}; this version reads layout {LAYOUT}. Use the version that wrote it."
             )
+        if "ledger" not in meta:
+            raise Unreadable(f"{self._path} no longer says which ledger it is; restore it from a backup.")
         return str(meta["ledger"])
 
     @contextmanager
