@@ -517,3 +517,113 @@ def bookkeeping(events: list[Event], now: datetime, *, tax: bool) -> set[Overdue
         return overdue_spans(case, collection, due, [*hold_spans(case, "tax" if tax else "account"), *contracts])
 
     return grouped((row["id"], span) for row in case.of("data.collected", activity="customers") for span in spans(row))
+
+
+EEA = frozenset(
+    [
+        "AT",
+        "BE",
+        "BG",
+        "HR",
+        "CY",
+        "CZ",
+        "DK",
+        "EE",
+        "FI",
+        "FR",
+        "DE",
+        "GR",
+        "HU",
+        "IE",
+        "IT",
+        "LV",
+        "LT",
+        "LU",
+        "MT",
+        "NL",
+        "PL",
+        "PT",
+        "RO",
+        "SK",
+        "SI",
+        "ES",
+        "SE",
+        "IS",
+        "LI",
+        "NO",
+    ]
+)
+FINANCIAL = {"customer", "prospective-customer", "employee"}
+ROWS = {
+    "name": ("DC-06", {"contact", "contract", "complaint"}),
+    "job-title": ("DC-06", {"contact", "contract"}),
+    "company-name": ("DC-05", {"contract", "invoicing", "tax-retention"}),
+    "email": ("DC-07", {"updates", "invoicing", "support", "contact", "complaint"}),
+    "phone": ("DC-08", {"support", "contact", "complaint"}),
+    "login": ("DC-09", {"access", "security"}),
+    "ip-address": ("DC-10", {"login-overview", "security", "error-analysis"}),
+    "bank-account": ("DC-11", {"tax-retention", "invoicing"}),
+}
+OF_DC_20 = {purpose for _, row in ROWS.values() for purpose in row}
+CHECKED = {
+    "resultfactory": {"RF-03", "RF-04", "RF-05", "RF-07", "RF-16"},
+    "klantinfocus": {"KI-03", "KI-13", "KI-14", "KI-16", "KI-32"},
+    "infactor": {"IF-02", "IF-03", "IF-04", "IF-05", "IF-06", "IF-20"},
+    "directcode": {"DC-20", "DC-22", *(rule for rule, _ in ROWS.values())},
+}
+
+
+def broken(event: Event) -> set[str]:
+    """The rules with lists that one act contradicts, of those in CHECKED."""
+    data, collected = event["data"], event["type"] == "pdl.data.collected.v1"
+    check = {"resultfactory": _duck, "klantinfocus": _crm, "infactor": _relations, "directcode": _customers}
+    return {rule for rule, wrong in check[data["organisation"]](data, collected) if wrong}
+
+
+def _duck(data: dict[str, Any], collected: bool) -> list[tuple[str, bool]]:
+    inform = {"inform-newsletter", "inform-change", "inform-incident"}
+    known = {"support"} | inform
+    allowed = {"select", "contact"} | ({"store", "consult"} if data.get("purpose") == "support" else set())
+    six = {"name", "gender", "email", "postal-address", "visiting-address", "phone"}
+    return [
+        ("RF-03", data["system"] != "duck"),
+        ("RF-04", bool(set(data["categories"]) - six)),
+        ("RF-05", not collected and data["purpose"] not in known),
+        ("RF-07", not collected and data["operation"] not in allowed),
+        ("RF-16", data["actor"]["role"] != "support"),
+    ]
+
+
+def _crm(data: dict[str, Any], collected: bool) -> list[tuple[str, bool]]:
+    listed = {"email", "phone", "name", "address", "bank-account", "public-profile"}
+    return [
+        ("KI-03", data["subject"].get("age") in {"under-16", "under-18"}),
+        ("KI-13", bool(set(data["categories"]) - listed)),
+        ("KI-14", not collected and data["purpose"] not in {"prior-contact", "invoicing"}),
+        ("KI-16", data["basis"] not in {"contract", "legitimate-interest"}),
+        ("KI-32", data["location"] not in EEA),
+    ]
+
+
+def _relations(data: dict[str, Any], collected: bool) -> list[tuple[str, bool]]:
+    class_, categories = data["subject"].get("class"), set(data["categories"])
+    return [
+        ("IF-02", collected and data["origin"] not in {"subject", "service"}),
+        (
+            "IF-03",
+            bool(categories - {"name", "address", "phone", "email", "financial", "account", "identity"}),
+        ),
+        ("IF-04", collected and "financial" in categories and class_ not in FINANCIAL),
+        ("IF-05", collected and "account" in categories and class_ not in FINANCIAL),
+        ("IF-06", collected and "identity" in categories and class_ not in {"employee", "former-employee"}),
+        ("IF-20", data["system"] not in {"website", "office-server"}),
+    ]
+
+
+def _customers(data: dict[str, Any], collected: bool) -> list[tuple[str, bool]]:
+    if collected:
+        return []
+    known = OF_DC_20 | {"functionality", "recruitment"}
+    purpose = data["purpose"]
+    rows = [(rule, purpose not in row) for category, (rule, row) in ROWS.items() if category in data["categories"]]
+    return [*rows, ("DC-20", purpose not in known), ("DC-22", purpose not in known)]

@@ -380,3 +380,73 @@ def test_both_judges_see_what_outlives_the_seven_years(rule: str, category: str,
     events = data.draw(dealings("directcode", "customers", category))
     found = _overdue(_findings("directcode", events, LATER), rule, events)
     assert found == naive.bookkeeping(events, LATER, tax=rule == "DC-02")
+
+
+ACTS: dict[str, dict[str, list[Any]]] = {
+    "resultfactory": {
+        "activity": ["support-crm"],
+        "categories": ["name", "gender", "email", "phone", "birth-date", "bank-account"],
+        "purpose": ["support", "inform-newsletter", "inform-incident", "resale"],
+        "operation": ["store", "consult", "select", "contact", "report", "profile", "analyse", "enrich", "decide"],
+        "system": ["duck", "sheet"],
+        "role": ["support", "sales"],
+        "basis": ["contract"],
+    },
+    "klantinfocus": {
+        "activity": ["crm"],
+        "categories": ["name", "email", "address", "bank-account", "birth-date"],
+        "purpose": ["prior-contact", "invoicing", "recruitment", "resale"],
+        "basis": ["contract", "legitimate-interest", "public-task", "legal-obligation", "vital-interest"],
+        "location": ["NL", "NO", "GB", "US", "LI", "CH"],
+        "system": ["crm"],
+        "age": ["adult", "under-16", "under-18"],
+        "class": ["customer", "prospect"],
+        "role": ["account-manager"],
+    },
+    "infactor": {
+        "activity": ["relations"],
+        "categories": ["name", "email", "financial", "account", "identity", "birth-date"],
+        "class": ["enquirer", "customer", "prospective-customer", "representative", "employee", "former-employee"],
+        "origin": ["subject", "service", "third-party", "public"],
+        "system": ["website", "office-server", "sheet"],
+        "purpose": ["contract"],
+        "basis": ["contract"],
+        "role": ["staff"],
+    },
+    "directcode": {
+        "activity": ["customers"],
+        "categories": list(naive.ROWS),
+        "purpose": [*sorted(naive.OF_DC_20), "recruitment", "functionality", "resale"],
+        "system": ["panel"],
+        "basis": ["contract"],
+        "role": ["staff"],
+    },
+}
+
+
+@st.composite
+def acts(draw: st.DrawFn, organisation: str) -> dict[str, Any]:
+    """One act, with anything in its fields."""
+    drawn = {name: draw(st.sampled_from(values)) for name, values in ACTS[organisation].items() if name != "categories"}
+    some = st.lists(st.sampled_from(ACTS[organisation]["categories"]), min_size=1, max_size=3, unique=True)
+    kind = draw(st.sampled_from(["data.collected", "data.used"]))
+    subject = {"scheme": "email", "value": "c-1"} | {
+        name: drawn.pop(name) for name in ("class", "age") if name in drawn
+    }
+    data = {"organisation": organisation, "subject": subject, "actor": {"role": drawn.pop("role")}} | drawn
+    data |= {"categories": draw(some)}
+    if kind == "data.collected":
+        data |= {"origin": data.get("origin", "subject"), "notice": {"id": "n"}}
+        data.pop("purpose"), data.pop("operation", None)
+    else:
+        data |= {"operation": data.get("operation", "consult")}
+    return _event(0, kind, datetime(2026, 2, 3, 9, tzinfo=UTC), data)
+
+
+@pytest.mark.parametrize("organisation", ACTS)
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_both_judges_know_the_same_lists(organisation: str, data: st.DataObject) -> None:
+    event = data.draw(acts(organisation))
+    found = {rule for finding in _findings(organisation, [event]) for rule in (finding["rule"], *finding["also"])}
+    assert found & naive.CHECKED[organisation] == naive.broken(event)
