@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import re
 import sys
@@ -123,7 +124,10 @@ def cli(ctx: click.Context, data: Path | None) -> None:
 
 
 def main() -> None:
-    """Run `pdl` on the arguments of this process."""
+    """Run `pdl` on the arguments of this process; what it prints is UTF-8, whatever the locale says."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -153,6 +157,8 @@ def _invoke(arguments: Sequence[str]) -> int:
         return _complain(str(exc), status_of(exc))
     except BrokenPipeError:
         raise
+    except UnicodeEncodeError:
+        return _complain("an argument is not UTF-8; write it in UTF-8. Nothing was done.", WRONG_USE)
     except (OSError, MemoryError) as exc:
         return _complain(_of_the_system(exc), UNAVAILABLE)
     except SystemExit:

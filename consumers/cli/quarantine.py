@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ledger.store import Quarantined
 
 WAITING = "waiting"
+NUMBER = click.IntRange(1, 2**63 - 1)
+"""What the store can count to."""
 
 
 @click.group()
@@ -51,7 +53,7 @@ def list_(everything: bool, form: str) -> None:
 
 
 @quarantine.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option(
     "--reveal",
     is_flag=True,
@@ -81,7 +83,7 @@ def show(number: int, reveal: bool, reason: str | None, form: str) -> None:
 
 
 @quarantine.command()
-@click.argument("numbers", type=int, nargs=-1, metavar="[NUMBER...]")
+@click.argument("numbers", type=NUMBER, nargs=-1, metavar="[NUMBER...]")
 @data_option
 @format_option
 def retry(numbers: tuple[int, ...], form: str) -> int:

@@ -156,7 +156,7 @@ def organisations(
         events = sum(row["events"] or 0 for row in sources if row["organisation"] == name)
         share = f"{len(concerned) / people[name]:.0%}" if people.get(name) else ""
         rows.append((pack.name, pack.version, f"{people.get(name, 0):,}", f"{events:,}", f"{len(mine):,}", share))
-    numbers = ("people", "events", "findings", "of the people")
+    numbers = ("people", "events", "findings", "people in them")
     screen.table(("organisation", "statement", *numbers), rows, right=numbers)
 
 
@@ -284,7 +284,7 @@ def _state(row: Row) -> str:
     if row["state"] == "held":
         until = f"\nuntil {last_day(row['held_until'])}" if row["held_until"] else ""
         return f"held: {row['hold_statute']}{until}"
-    due = f"\nto be erased by {day(row['due'])}" if row["due"] else "\nno term is running"
+    due = f"\nto be erased by {last_day(row['due'])}" if row["due"] else "\nno term is running"
     return f"{row['state']}{due}"
 
 

@@ -145,7 +145,6 @@ def test_the_tree_is_that_of_the_stored_records(log: SQLiteEventLog) -> None:
     hashes = [leaf_hash(leaf_of(*record[1:])) for record in log.read(0, 10_000)]
     naive = hashes
     while len(naive) > 1:
-
         pairs = [naive[at : at + 2] for at in range(0, len(naive), 2)]
         naive = [sha256(b"\x01" + pair[0] + pair[1]).digest() if len(pair) == 2 else pair[0] for pair in pairs]
     assert root(len(hashes), log.tile) == naive[0]

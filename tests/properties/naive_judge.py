@@ -519,6 +519,28 @@ def bookkeeping(events: list[Event], now: datetime, *, tax: bool) -> set[Overdue
     return grouped((row["id"], span) for row in case.of("data.collected", activity="customers") for span in spans(row))
 
 
+def untold(events: list[Event], now: datetime) -> set[tuple[str, str, datetime, datetime | None]]:
+    """(collection, severity, since, until): data of others that the person was not told of in time (Art. 14(3))."""
+    case = Case(events, now)
+    found = set()
+    for collection in case.of("data.collected", origin="third-party"):
+        start, category = moment(collection["time"]), collection["data"]["categories"][0]
+        notices = [e for e in case.of("notice.given") if category in e["data"].get("about", [category])]
+        told = min((moment(e["time"]) for e in notices if moment(e["time"]) >= start), default=None)
+        touched = [*case.of("data.used", operation="contact"), *case.of("data.shared")]
+        touched = [e for e in touched if category in e["data"]["categories"]]
+        first = min((moment(e["time"]) for e in touched if moment(e["time"]) >= start), default=None)
+        unrolled, rolled = after_law(start, "P1M")
+        if first is not None and first < unrolled:
+            if told is None or told > first:
+                found.add((collection["id"], "violation", first, told))
+        elif rolled <= now and (told is None or told >= rolled):
+            found.add((collection["id"], "violation", rolled, told))
+        elif unrolled <= now and (told is None or told >= unrolled):
+            found.add((collection["id"], "risk", unrolled, told))
+    return found
+
+
 EEA = frozenset(
     [
         "AT",
@@ -583,7 +605,7 @@ def broken(event: Event) -> set[str]:
 def _duck(data: dict[str, Any], collected: bool) -> list[tuple[str, bool]]:
     inform = {"inform-newsletter", "inform-change", "inform-incident"}
     known = {"support"} | inform
-    allowed = {"select", "contact"} | ({"store", "consult"} if data.get("purpose") == "support" else set())
+    allowed = {"select", "contact"} | (set() if data.get("purpose") in inform else {"store", "consult"})
     six = {"name", "gender", "email", "postal-address", "visiting-address", "phone"}
     return [
         ("RF-03", data["system"] != "duck"),

@@ -382,6 +382,42 @@ def test_both_judges_see_what_outlives_the_seven_years(rule: str, category: str,
     assert found == naive.bookkeeping(events, LATER, tax=rule == "DC-02")
 
 
+@st.composite
+def hearsay(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Data obtained from others, used, shared, and told of."""
+    first = draw(TIMES)
+    events = []
+    for number in range(draw(st.integers(1, 6))):
+        kind = draw(st.sampled_from(["data.collected", "data.used", "data.shared", "notice.given", "notice.given"]))
+        kind = kind if number else "data.collected"
+        data: dict[str, Any] = {"organisation": "infactor", "subject": {"scheme": "email", "value": "c-1"}}
+        if kind.startswith("data."):
+            data |= {"activity": "relations", "categories": [draw(st.sampled_from(["name", "email"]))]}
+        if kind == "data.collected":
+            data |= {"origin": draw(st.sampled_from(["third-party", "third-party", "subject"]))}
+        elif kind == "data.used":
+            data |= {"purpose": "contact", "operation": draw(st.sampled_from(["contact", "consult"]))}
+        elif kind == "data.shared":
+            data |= {"purpose": "contract", "recipient": "court", "basis": "legal-obligation", "country": "NL"}
+        else:
+            data |= {"notice": {"id": "n"}, "about": draw(st.sampled_from([None, ["name"], ["email"]]))}
+        events.append(
+            _event(number, kind, _after(first, draw(DELAYS) - 1 if number else 0, draw(st.integers(0, 23))), data)
+        )
+    return events
+
+
+@given(hearsay())
+@settings(max_examples=100, deadline=None)
+def test_both_judges_know_who_was_not_told(events: list[dict[str, Any]]) -> None:
+    found = {
+        (finding["about"][0], finding["severity"], _moment(finding["since"]), _moment(finding["until"]))
+        for finding in _findings("infactor", events)
+        if finding["rule"] == "GDPR-14(3)"
+    }
+    assert found == naive.untold(events, NOW)
+
+
 ACTS: dict[str, dict[str, list[Any]]] = {
     "resultfactory": {
         "activity": ["support-crm"],
