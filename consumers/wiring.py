@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 
 from consumers import settings as settings_of
 from consumers.lock import only_writer
 from consumers.settings import Settings, read_settings
 from ledger.access import Accesses
-from ledger.domain.errors import Tampered, Unreadable
+from ledger.decisions import DESTROYED
+from ledger.domain.errors import KeyMissing, Tampered, Unreadable
 from ledger.erasure import Erasures, Standing
 from ledger.evidence.head import sign_head
 from ledger.evidence.note import Signer
-from ledger.keys import KeyStore
+from ledger.keys import Key, KeyStore
 from ledger.keys.sqlite import open_key_store
 from ledger.policy.model import Packs
 from ledger.policy.packs import builtin_packs, read_pack
@@ -43,12 +45,17 @@ ORIGIN: Final = "personal-data-ledger"
 LOG: Final = "log.db"
 KEYS: Final = "keys.db"
 REGISTERS: Final = "registers.db"
+JOURNAL: Final = "erasures.journal"
 NEWEST_FACTS: Final = 256
 """How many facts are asked at the start whether their keys are there."""
 FIRST_USE: Final = (
     "pdl: made {data}. Its settings (pdl.toml) say approval = none: whoever may run `pdl erase` can erase alone;\n"
     "pdl: and alone = true: the keys stand on this disk only, so keep {data} on a disk that you trust and back up."
 )
+
+
+class _Destroyed(msgspec.Struct):
+    key_ids: list[str]
 
 
 def now() -> datetime:
@@ -183,6 +190,7 @@ def open_ledger(
         keys = open_key_store(data, ledger_id=log.ledger_id, create=create and log.size() == 0)
         stack.callback(keys.close)
         _newest_keys_are_there(log, keys)
+        _newest_erasure_stands(log, keys, data)
         erasures = Erasures(log, keys, clock, approval=settings.approval, alone=settings.alone)
         if write:
             erasures.resume()
@@ -207,6 +215,25 @@ def _newest_keys_are_there(log: SQLiteEventLog, keys: KeyStore) -> None:
             with contextlib.suppress(Tampered):  # `pdl verify` says so, and must be able to.
                 wanted |= {section.key for section in header_of(record.state).sections}
     keys.open(wanted)
+
+
+def _newest_erasure_stands(log: SQLiteEventLog, keys: KeyStore, data: Path) -> None:
+    """Refuse keys that came back from a backup without the journal that would destroy them again.
+
+    The newest destruction is the one that every older copy lacks. Raises KeyMissing.
+    """
+    newest = log.last_decision(DESTROYED)
+    if newest is None:
+        return
+    try:
+        destroyed = msgspec.json.decode(newest.state, type=_Destroyed).key_ids
+    except msgspec.MsgspecError:
+        return  # `pdl verify` says so, and must be able to.
+    if any(isinstance(key, Key) for key in keys.open(destroyed).values()):
+        raise KeyMissing(
+            f"{data / KEYS} still holds keys that the log says were destroyed: it came back from a backup without "
+            f"{data / JOURNAL}; restore the newest journal, which destroys them again"
+        )
 
 
 def _prepare(data: Path, *, create: bool) -> None:

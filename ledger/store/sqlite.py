@@ -329,6 +329,15 @@ class SQLiteEventLog:
         )
         return list(starmap(Record, rows))
 
+    def last_decision(self, topic: str) -> Record | None:
+        """The newest decision of a topic."""
+        rows = self._rows(
+            "SELECT e.rowid, e.* FROM decision d JOIN stored_events e ON e.rowid = d.position"
+            " WHERE d.topic = ? ORDER BY d.position DESC LIMIT 1",
+            (topic,),
+        )
+        return Record(*rows[0]) if rows else None
+
     def quarantine(self, number: int | None = None) -> list[Quarantined]:
         """What waits in the quarantine or was there: all rows, or one."""
         where, parameters = ("WHERE number = ?", (number,)) if number is not None else ("", ())

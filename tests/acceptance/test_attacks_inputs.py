@@ -101,6 +101,24 @@ def test_a_key_database_older_than_the_log_is_refused(kept: Any, tmp_path: Path,
         assert "older than the log" in kept.said
 
 
+@pytest.mark.parametrize("journal", [None, b""])
+def test_destroyed_keys_do_not_come_back_with_a_backup_that_lacks_the_journal(
+    kept: Any, tmp_path: Path, journal: bytes | None
+) -> None:
+    shutil.copy(kept.data / "keys.db", tmp_path / "keys.older")
+    person = ("email", "person1@canary.example")
+    kept("erase", *person, "--organisation", "klantinfocus", "--reason", "request")
+    whole = (kept.data / "erasures.journal").read_bytes()
+    shutil.copy(tmp_path / "keys.older", kept.data / "keys.db")
+    (kept.data / "erasures.journal").unlink()
+    if journal is not None:
+        (kept.data / "erasures.journal").write_bytes(journal)
+    kept("subject", *person, "--reveal", "--reason", "curious", status=2)
+    assert "erasures.journal" in kept.said
+    (kept.data / "erasures.journal").write_bytes(whole)
+    assert kept.json("subject", *person)["people"] == []
+
+
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_lost_log_is_not_begun_anew_beside_its_keys(
     kept: Any, tmp_path: Path, make_event: Maker, empty: bool

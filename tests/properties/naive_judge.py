@@ -527,8 +527,8 @@ def untold(events: list[Event], now: datetime) -> set[tuple[str, str, datetime, 
         start, category = moment(collection["time"]), collection["data"]["categories"][0]
         notices = [e for e in case.of("notice.given") if category in e["data"].get("about", [category])]
         told = min((moment(e["time"]) for e in notices if moment(e["time"]) >= start), default=None)
-        touched = [*case.of("data.used", operation="contact"), *case.of("data.shared")]
-        touched = [e for e in touched if category in e["data"]["categories"]]
+        shares = [e for e in case.of("data.shared") if category in e["data"]["categories"]]
+        touched = [*case.of("data.used", operation="contact"), *shares]
         first = min((moment(e["time"]) for e in touched if moment(e["time"]) >= start), default=None)
         unrolled, rolled = after_law(start, "P1M")
         if first is not None and first < unrolled:
@@ -539,6 +539,33 @@ def untold(events: list[Event], now: datetime) -> set[tuple[str, str, datetime, 
         elif unrolled <= now and (told is None or told >= unrolled):
             found.add((collection["id"], "risk", unrolled, told))
     return found
+
+
+def uncalled_for(events: list[Event], now: datetime) -> set[str]:
+    """The calls for which there was no request, in the month before, that no contact had used up."""
+    case = Case(events, now)
+    found = set()
+    contacts = case.of("data.used", operation="contact")
+    for call in (e for e in contacts if e["data"]["channel"] == "phone"):
+        at = moment(call["time"])
+        open_ = False
+        for request in case.of("milestone.reached", milestone="contact.requested"):
+            asked = moment(request["time"])
+            if asked <= at < after_term(asked, "P1M"):
+                used = [e for e in contacts if asked <= moment(e["time"]) < at and not unreachable(case, contacts, e)]
+                open_ = open_ or not used
+        if not open_:
+            found.add(call["id"])
+    return found
+
+
+def unreachable(case: Case, contacts: list[Event], call: Event) -> bool:
+    """Whether a call, before any other contact, was followed by the word that nobody answered."""
+    if call["data"]["channel"] != "phone":
+        return False
+    start = moment(call["time"])
+    after = min((moment(e["time"]) for e in contacts if moment(e["time"]) > start), default=case.now)
+    return any(start <= moment(e["time"]) <= after for e in case.of("milestone.reached", milestone="phone.unreachable"))
 
 
 EEA = frozenset(

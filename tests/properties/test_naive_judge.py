@@ -418,6 +418,37 @@ def test_both_judges_know_who_was_not_told(events: list[dict[str, Any]]) -> None
     assert found == naive.untold(events, NOW)
 
 
+@st.composite
+def callings(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Someone asks to be called, and is called, written to, or out of reach."""
+    events = []
+    hours = draw(st.lists(st.integers(0, 24 * 70), min_size=1, max_size=8, unique=True))
+    for number, hour in enumerate(hours):
+        kind = draw(st.sampled_from(["contact.requested", "phone.unreachable", "phone", "phone", "email"]))
+        data: dict[str, Any] = {"organisation": "infactor", "subject": {"scheme": "email", "value": "c-1"}}
+        if "." in kind:
+            events.append(
+                _event(number, "milestone.reached", FIRST + timedelta(hours=hour), data | {"milestone": kind})
+            )
+            continue
+        data |= {
+            "activity": "relations",
+            "purpose": "contact",
+            "operation": "contact",
+            "categories": ["name"],
+            "channel": kind,
+        }
+        events.append(_event(number, "data.used", FIRST + timedelta(hours=hour), data))
+    return events
+
+
+@given(callings())
+@settings(max_examples=150, deadline=None)
+def test_both_judges_know_which_call_nobody_asked_for(events: list[dict[str, Any]]) -> None:
+    found = {finding["about"][0] for finding in _findings("infactor", events) if finding["rule"] == "IF-07"}
+    assert found == naive.uncalled_for(events, NOW)
+
+
 ACTS: dict[str, dict[str, list[Any]]] = {
     "resultfactory": {
         "activity": ["support-crm"],
