@@ -29,7 +29,7 @@ def place(row: Mapping[str, Any]) -> str:
 
 
 def _finding(row: Row) -> Row:
-    made_good = f" (made good {_day(row['until'])})" if row["until"] else ""
+    ended = f" (until {_day(row['until'])})" if row["until"] else ""
     return {
         "severity": row["severity"],
         "rule": row["rule"],
@@ -37,7 +37,7 @@ def _finding(row: Row) -> Row:
         "activity": row["activity"],
         "person": row["person"],
         "since": _day(row["since"]),
-        "message": f"{row['message']['en']}{made_good}",
+        "message": f"{row['message']['en']}{ended}",
     }
 
 

@@ -59,11 +59,9 @@ class Setting:
             else:
                 unlisted += 1
         nl = [_label(self.pack, space, id_, "nl") for id_ in listed] + (
-            [f"{unlisted} niet in de verklaring"] if unlisted else []
+            [f"{unlisted} niet genoemd"] if unlisted else []
         )
-        en = [_label(self.pack, space, id_, "en") for id_ in listed] + (
-            [f"{unlisted} not in the statement"] if unlisted else []
-        )
+        en = [_label(self.pack, space, id_, "en") for id_ in listed] + ([f"{unlisted} not named"] if unlisted else [])
         return ", ".join(nl), ", ".join(en)
 
     def basis_of(self, fact: Fact) -> str | None:
@@ -207,6 +205,20 @@ class Case:
             dataset=self.setting.dataset_of(fact.activity, fact.categories if categories is None else categories),
             client=fact.client,
         )
+
+
+_DEEDS: Final = {
+    "pdl.data.collected.v1": ("verzameld", "collected"),
+    "pdl.data.used.v1": ("gebruikt", "used"),
+    "pdl.data.shared.v1": ("gedeeld", "shared"),
+    "pdl.data.rectified.v1": ("gewijzigd", "corrected"),
+    "pdl.data.deleted.v1": ("verwijderd", "deleted"),
+}
+
+
+def deed(fact: Fact) -> tuple[str, str]:
+    """What was done in an act, as a message says it, in Dutch and English."""
+    return _DEEDS.get(fact.type, ("gemeld", "reported"))
 
 
 def rule_order(rule: str) -> tuple[str, int, str]:

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from ledger.domain.calendar import day_of, duration, late_from
 from ledger.domain.facts import Fact
-from ledger.policy.case import Case, Setting, rule_order, same_day
+from ledger.policy.case import Case, Setting, deed, rule_order, same_day
 from ledger.policy.filters import Ids, When, purposes_of
 from ledger.policy.findings import Code, Severity
 from ledger.policy.promises.base import Act, PromiseBase
@@ -198,6 +198,7 @@ def allow_list(promise: AllowList, setting: Setting) -> Act:
             return
         soft = severity or ("risk" if doubtful.issuperset(bad) else None)
         nl, en = _NAMES[promise.field]
+        did_nl, did_en = deed(fact)
         shown_nl, shown_en = _shown(setting, promise.field, bad)
         categories = bad if promise.field == "category" else None
         also = (*promise.also, *promise.unknown_also) if known and not known.issuperset(bad) else promise.also
@@ -205,8 +206,8 @@ def allow_list(promise: AllowList, setting: Setting) -> Act:
             promise,
             "not-listed",
             fact,
-            f"{nl}: {shown_nl}",
-            f"{en}: {shown_en}",
+            f"{did_nl}, buiten wat de verklaring zegt; {nl}: {shown_nl}",
+            f"{did_en}, outside what the statement says; {en}: {shown_en}",
             severity=soft,
             categories=categories,
             also=also,
@@ -347,12 +348,13 @@ def matrix(promise: Matrix, setting: Setting) -> Act:
         nl, en = setting.shown("category", [category for category, _ in bad])
         of_nl, of_en = setting.shown(promise.of, ids)
         what_nl, what_en = _NAMES[promise.of]
+        did_nl, did_en = deed(fact)
         case.find_act(
             promise,
             code,
             fact,
-            f"{nl}; {what_nl}: {of_nl}",
-            f"{en}; {what_en}: {of_en}",
+            f"{nl}: {did_nl}, en dat past niet bij de verklaring; {what_nl}: {of_nl}",
+            f"{en}: {did_en}, which does not fit the statement; {what_en}: {of_en}",
             rule=named,
             also=also,
             categories=[c for c, _ in bad],
@@ -371,7 +373,13 @@ def recipients(promise: Recipients, setting: Setting) -> Act:
         row = listed.get(fact.recipient or "")
         if row is None:
             nl, en = setting.shown("recipient", [fact.recipient or ""])
-            case.find_act(promise, "not-a-recipient", fact, f"ontvanger: {nl}", f"recipient: {en}")
+            case.find_act(
+                promise,
+                "not-a-recipient",
+                fact,
+                f"gedeeld met een ontvanger die de verklaring niet noemt; ontvanger: {nl}",
+                f"shared with a recipient that the statement does not name; recipient: {en}",
+            )
             return
         beyond = (
             (row.service is not None and fact.service is not None and fact.service != row.service)
@@ -405,7 +413,9 @@ def prohibition(promise: Prohibition, setting: Setting) -> Act:
         failed = exception is not None and exception.rule is not None and _claimed(exception, fact, case)
         rule = exception.rule if exception is not None and failed else promise.rule
         nl, en = setting.shown("category", bad)
-        nl, en = (f"toch gebeurd: {nl}", f"done nevertheless: {en}") if bad else ("toch gebeurd", "done nevertheless")
+        did_nl, did_en = deed(fact)
+        did_nl, did_en = f"{did_nl}, en dat sluit de verklaring uit", f"{did_en}, which the statement rules out"
+        nl, en = (f"{did_nl}: {nl}", f"{did_en}: {en}") if bad else (did_nl, did_en)
         case.find_act(
             promise, "prohibited", fact, nl, en, rule=rule, also=(*promise.also, promise.rule), categories=bad
         )

@@ -50,8 +50,8 @@ def contract_gate(promise: ContractGate, setting: Setting) -> Act:
                 promise,
                 "no-contract",
                 fact,
-                f"geen geldige overeenkomst; ontvanger: {nl}",
-                f"no valid contract; recipient: {en}",
+                f"gedeeld zonder een overeenkomst die toen gold; ontvanger: {nl}",
+                f"shared without a contract that was valid then; recipient: {en}",
             )
 
     return judge
