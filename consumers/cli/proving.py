@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,21 +15,25 @@ from consumers.cli.render import one
 if TYPE_CHECKING:
     from ledger.sealing import Record
 
+PROBLEMS_MAX: Final = 100
+
 
 @click.command()
 @data_option
 @format_option
 def verify(form: str) -> int:
-    """Re-read every stored byte and compare it with the evidence tree.
+    """Re-read every record and compare it with the evidence tree.
 
     Every record is hashed again, the tree built again, and compared with the stored one and with every checkpoint
-    that was ever signed. Exit status 1 when something does not fit.
+    that was ever signed. Then what stands beside the log (ids, decisions, marks, counts, quarantine) is compared
+    with it. Exit status 1 when something does not fit.
 
     \b
     Example:
       pdl verify
     """
     from ledger.evidence.verify import verify as compare  # noqa: PLC0415 -- only this command needs it
+    from ledger.fsck import disagreements  # noqa: PLC0415 -- as above
 
     with opened(write=False) as wired, bar("verifying") as shown:
         shown.total(wired.log.size())
@@ -40,6 +45,9 @@ def verify(form: str) -> int:
             before = count
 
         report = compare(wired.log, _leaf, keys=[wired.signer.key], progress=progress)
+        if report.ok:
+            beside = tuple(islice(disagreements(wired.log, wired.keys), PROBLEMS_MAX))
+            report = report._replace(ok=not beside, problems=beside)
     if form == "table":
         click.echo(f"{'OK' if report.ok else 'NOT OK'}: {report.events:,} records, root {report.root}")
         for problem in report.problems:

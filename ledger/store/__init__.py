@@ -10,7 +10,17 @@ from eventsourcing.persistence import ProcessRecorder
 
 from ledger.sealing import Record
 
-__all__ = ["Append", "EventLog", "EventRow", "Known", "NameRow", "QuarantineRow", "Quarantined", "SourceState"]
+__all__ = [
+    "Append",
+    "Beside",
+    "EventLog",
+    "EventRow",
+    "Known",
+    "NameRow",
+    "QuarantineRow",
+    "Quarantined",
+    "SourceState",
+]
 
 
 class EventRow(NamedTuple):
@@ -103,6 +113,16 @@ class SourceState(NamedTuple):
     tallies: Mapping[str, int]
 
 
+class Beside(NamedTuple):
+    """What stands beside the log and must say the same: decisions, generations (times), marks, tallies, quarantined rows by stream."""
+
+    decisions: list[tuple[int, str, str]]
+    generations: list[str]
+    marks: Mapping[str, int]
+    tallies: Mapping[tuple[str, str], int]
+    quarantined: Mapping[str, int]
+
+
 class EventLog(Protocol):
     """The log of facts and decisions; each backend passes tests/contracts/test_event_log.py."""
 
@@ -179,6 +199,14 @@ class EventLog(Protocol):
 
     def names(self) -> list[NameRow]:
         """Every sealed name behind a token."""
+        ...
+
+    def ids(self, after: int, upto: int) -> list[tuple[int, str, str]]:
+        """(position, source, event id) of every known event behind `after`, up to and including `upto`."""
+        ...
+
+    def beside(self) -> Beside:
+        """What stands beside the log, for comparing it."""
         ...
 
     def tile(self, level: int, number: int) -> bytes | None:

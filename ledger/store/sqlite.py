@@ -25,7 +25,7 @@ from eventsourcing.sqlite import (
 from ledger.domain.errors import BatchAlreadyRecorded, GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
 from ledger.evidence.tree import extend, leaf_hash
 from ledger.sealing import Record, leaf_of
-from ledger.store import Append, Known, NameRow, Quarantined, SourceState
+from ledger.store import Append, Beside, Known, NameRow, Quarantined, SourceState
 
 LAYOUT: Final = "1"
 KEYS_DESTROYED: Final = "ledger.keys.destroyed.v1"
@@ -351,6 +351,29 @@ class SQLiteEventLog:
     def names(self) -> list[NameRow]:
         """Every sealed name behind a token."""
         return list(starmap(NameRow, self._rows("SELECT * FROM name")))
+
+    def ids(self, after: int, upto: int) -> list[tuple[int, str, str]]:
+        """(position, source, event id) of every known event behind `after`, up to and including `upto`."""
+        return self._rows(
+            "SELECT e.position, s.name, e.id FROM event_id e LEFT JOIN source s ON s.number = e.source"
+            " WHERE e.position > ? AND e.position <= ?",
+            (after, upto),
+        )
+
+    def beside(self) -> Beside:
+        """What stands beside the log, for comparing it."""
+        return Beside(
+            decisions=[
+                (position, stream, topic)
+                for position, stream, topic in self._rows(
+                    "SELECT position, stream, topic FROM decision ORDER BY position"
+                )
+            ],
+            generations=[time for (time,) in self._rows("SELECT time FROM generation ORDER BY number")],
+            marks=dict(self._rows("SELECT application_name, notification_id FROM tracking")),
+            tallies={(name, kind): count for name, kind, count in self._rows("SELECT name, kind, count FROM tally")},
+            quarantined=dict(self._rows("SELECT stream, COUNT(*) FROM quarantine GROUP BY stream")),
+        )
 
     def tile(self, level: int, number: int) -> bytes | None:
         """One hash tile of the evidence tree."""

@@ -1,0 +1,57 @@
+"""What stands beside the log cannot be edited unseen: each table that commits with it is compared with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.fsck import disagreements
+from tests.unit.test_service import House, event
+
+EDITS = {
+    "an id is changed": "UPDATE event_id SET id = 'other' WHERE position = 1",
+    "an id leads elsewhere": "UPDATE event_id SET position = 999 WHERE position = 1",
+    "the ids are gone": "DELETE FROM event_id",
+    "a source is renamed": "UPDATE source SET name = '/other'",
+    "the decisions are gone": "DELETE FROM decision",
+    "a decision is another": "UPDATE decision SET topic = 'ledger.erasure.refused.v1' WHERE position = 3",
+    "the generations are gone": "DELETE FROM generation",
+    "a generation has another time": "UPDATE generation SET time = '2020-01-01T00:00:00+00:00'",
+    "the mark is gone": "DELETE FROM tracking WHERE application_name = 'test'",
+    "the mark is set back": "UPDATE tracking SET notification_id = 0 WHERE application_name = 'test'",
+    "the count of recorded is lower": "UPDATE tally SET count = count - 1 WHERE kind = 'recorded'",
+    "the counts are gone": "DELETE FROM tally",
+    "a quarantined input is gone": "DELETE FROM quarantine",
+    "a quarantined input is another": "UPDATE quarantine SET sealed = zeroblob(60)",
+    "a quarantined input stands elsewhere": "UPDATE quarantine SET place = 77",
+    "a name is another": "UPDATE name SET sealed = zeroblob(30)",
+    "a name belongs to another token": "UPDATE name SET token = '~0000000000000000'",
+}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    configure = event(
+        "i", "client.instructed", subject=None, activity=None, client="webshop-noord", instruction="configure"
+    )
+    made.record(event("a"), configure, b"{")
+    made.erase()
+    made.record(event("b", time="2026-07-01T08:00:00Z"))
+    yield made
+    made.log.close()
+
+
+def test_a_log_that_nobody_touched_agrees_with_itself(house: House) -> None:
+    assert list(disagreements(house.log, house.keys)) == []
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_beside_the_log_is_found(house: House, tmp_path: Path, edit: str) -> None:
+    with sqlite3.connect(tmp_path / "log.db") as other:
+        assert other.execute(EDITS[edit]).rowcount > 0
+    other.close()
+    assert list(disagreements(house.log, house.keys)) != []
