@@ -14,6 +14,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -312,7 +313,7 @@ class SealingDesk:
 
     def seal(self, draft: Draft, keys: Mapping[Scope, Key | Erased], where: Place, version: int) -> tuple[bytes, bytes]:
         """Turn a draft into the state of a record and its leaf hash; erased datasets are named, their values left out."""
-        chance = where.chance
+        chance, late = where.chance, where.erased_at
         envelope, drafted, _, parts, _, dropped = draft
         header = drafted or self._builder.fields(envelope)
         live: list[tuple[Key, str, bytes]] = []
@@ -320,7 +321,7 @@ class SealingDesk:
         sections = []
         for scope, plain in parts:
             key = keys[scope]
-            if isinstance(key, Erased):
+            if isinstance(key, Erased) or (late and scope in late and envelope.time <= late[scope]):
                 header.setdefault("erased", []).append(scope.dataset)
                 continue
             nonce = chance.take(12)
@@ -357,8 +358,12 @@ class Chance:
 
 
 class Place(NamedTuple):
-    """Where and when a batch is written: its stream (bytes), the time of recording (RFC 3339, UTC), its random bytes."""
+    """Where and when a batch is written: its stream (bytes), the time of recording (RFC 3339, UTC), its random bytes.
+
+    `erased_at` says when keys of scopes were destroyed that may live again: an earlier fact leaves no value under them.
+    """
 
     stream: bytes
     recorded: str
     chance: Chance
+    erased_at: Mapping[Scope, datetime]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
@@ -88,6 +88,8 @@ class Ledger:
         self._fenced_at: dict[int, datetime | None] = {}
         self._case_times: dict[str, datetime] = {}
         self._cases: dict[str, dict[str, Any]] = {}
+        self._scopes_erased: Mapping[Scope, datetime] = {}
+        self._erasures_of = 0
 
     def record(
         self, inputs: Sequence[Input], stream: str, mark: int, *, repeatable: bool = False, released: Sequence[int] = ()
@@ -286,7 +288,7 @@ class Ledger:
         recorded = self._clock()
         drafts = self._drafts(sifted.fresh, create=True)
         keys = self._keys_for(drafts, f"{recorded:%Y-%m}")
-        where = Place(stream.encode(), recorded.isoformat(), Chance(60 * len(drafts) + 64))
+        where = Place(stream.encode(), recorded.isoformat(), Chance(60 * len(drafts) + 64), self._erased_at(generation))
         desks = self._desks
         rows = []
         for event, draft in zip(sifted.fresh, drafts, strict=True):
@@ -337,11 +339,24 @@ class Ledger:
     def _destroyed_at(self, case: str) -> datetime | None:
         """When the keys of a case were destroyed; None while the log does not say so yet."""
         if case not in self._case_times:
-            self._case_times = {
-                record.stream: datetime.fromisoformat(orjson.loads(record.state)["at"])
-                for record in self.log.decisions(DESTROYED)
-            }
+            self._case_times = {one: at for one, at, _ in self._destructions()}
         return self._case_times.get(case)
+
+    def _erased_at(self, generation: int) -> Mapping[Scope, datetime]:
+        """When each scope was last erased; read again when the generation moved."""
+        if generation != self._erasures_of:
+            self._scopes_erased = {scope: at for _, at, scopes in self._destructions() for scope in scopes}
+            self._erasures_of = generation
+        return self._scopes_erased
+
+    def _destructions(self) -> Iterator[tuple[str, datetime, list[Scope]]]:
+        """Case, time and scopes of every destruction of keys, in order."""
+        for record in self.log.decisions(DESTROYED):
+            said = orjson.loads(record.state)
+            scopes = [
+                Scope(said["organisation"], client, said["person"], dataset) for client, dataset in said["datasets"]
+            ]
+            yield record.stream, datetime.fromisoformat(said["at"]), scopes
 
     def _quarantine(
         self, refused: Iterable[_Refused], stream: str, *, repeatable: bool

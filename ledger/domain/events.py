@@ -101,7 +101,7 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     id: NoticeId
     version: Version | None = None
     at: Date | None = None
-    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
+    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z]{2})?$")] | None = None
 
 
 class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):

@@ -221,6 +221,16 @@ def test_one_dataset_goes_and_the_rest_stays(house: House) -> None:
     assert house.contents()[-1]["newsletter/newsletter"] == {"email": EMAIL}
 
 
+def test_a_late_fact_leaves_no_value_under_the_new_key_of_a_dataset_that_was_erased_in_between(house: House) -> None:
+    house.record(event("a"), event("n", activity="newsletter", values={"email": EMAIL}))
+    house.erase(dataset="forms")
+    house.record(event("b", time="2026-08-03T08:00:00Z"), event("late", time="2026-04-01T08:00:00Z"))
+    again, late = house.contents()[-2:]
+    assert again["forms/forms"]["name"] == "Wouter Zandstra"
+    assert "forms/forms" not in late
+    assert house.headers()[-1].erased == ("forms/forms",)
+
+
 def test_a_hold_outranks_an_erasure_and_is_named(house: House) -> None:
     house.record(event("a"))
     held = Standing("forms/forms", "", held=True, statute="awr-52")
