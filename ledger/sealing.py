@@ -15,6 +15,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -366,4 +367,4 @@ class Place(NamedTuple):
     stream: bytes
     recorded: str
     chance: Chance
-    erased_at: Mapping[Scope, datetime]
+    erased_at: Mapping[Scope, datetime] = MappingProxyType({})
