@@ -52,7 +52,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "retention": ("consumers.cli.erasing:retention", "List what is due, or erase it."),
     },
     "Prove": {
-        "verify": ("consumers.cli.proving:verify", "Re-read every stored byte and compare it with the evidence tree."),
+        "verify": ("consumers.cli.proving:verify", "Re-read every record and compare it with the evidence tree."),
         "checkpoint": ("consumers.cli.proving:checkpoint", "Sign the head of the log (a C2SP signed note)."),
         "key": ("consumers.cli.proving:key", "Print the verifier key of this ledger's checkpoints."),
         "prove": ("consumers.cli.proving:prove", "Prove that an event is in the log (a C2SP tlog-proof)."),
