@@ -360,6 +360,7 @@ def cli_() -> str:
 
 
 def _help(name: str, command: click.Command, context: click.Context) -> str:
+    command._help_option = None  # click keeps the option of whoever asked first, under that one's names
     return f"## {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n\n"
 
 
