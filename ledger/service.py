@@ -222,8 +222,9 @@ class Ledger:
         people = desk.ids.people
         answered = self._ordered(event.envelope)
         desk.ids.people = people | {name: None for name in fenced if not self._after(event.envelope, fences[name])}
-        if answered is not None:
-            desk.ids.people[fenced[0]] = answered
+        subject = _identifiers(event.envelope)[:1]
+        if answered is not None and subject and subject[0] in fences:
+            desk.ids.people[subject[0]] = answered
         try:
             return desk.draft(event.envelope, event.canonical, at_once=True)
         finally:
@@ -319,7 +320,7 @@ class Ledger:
         return Receipt(len(rows), sifted.repeated + repeated, len(waiting), problems, dict(implausible), position)
 
     def _keys_for(self, drafts: Sequence[Draft], month: str) -> dict[Scope, Key | Erased]:
-        """Every key of a batch. A destroyed one is made anew only where the person gave these data after that.
+        """Every key of a batch. A destroyed one is made anew only by a collection or consent after that.
 
         New keys of one month stand together, because they will fall due together.
         """

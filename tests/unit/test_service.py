@@ -425,3 +425,26 @@ def test_a_system_answers_an_erasure_under_its_case_although_nobody_can_be_found
     answered, unanswered = house.headers()[-2:]
     assert (answered.person, answered.sections, answered.fenced) == (old, (), False)
     assert unanswered.person is None
+
+
+def test_an_answer_about_someone_who_is_not_erased_is_recorded_beside_one_who_is(house: House) -> None:
+    news = {"activity": "newsletter", "values": {"email": EMAIL}}
+    other = {"scheme": "email", "value": "other.person@example.org", "class": "enquirer"}
+    house.record(event("a"), event("n", **news), event("o", subject=other))
+    person = house.person()
+    house.now += timedelta(hours=1)
+    case = house.erasures.erase("klantinfocus", person, [], reason="request", dataset="newsletter").case
+    gone = house.keys.resolve([Identifier("klantinfocus", "email", other["value"])]).popitem()[1]
+    assert isinstance(gone, str)
+    house.erasures.erase("klantinfocus", gone, [], reason="request")
+    deleted = {"values": None, "categories": ["*"], "system": "crm", "order": case}
+    also = {"scheme": "email", "value": EMAIL, "also": [{"scheme": "email", "value": other["value"]}]}
+    receipt = house.record(
+        event("late", time="2026-04-01T08:00:00Z", subject=other),
+        event("d", "data.deleted", time="2026-07-01T08:00:00Z", activity="newsletter", **deleted),
+        event("e", "data.deleted", time="2026-07-01T08:00:00Z", activity="newsletter", subject=also, **deleted),
+    )
+    assert receipt.recorded == 3
+    late, answered, linked = house.headers()[-3:]
+    assert (late.person, answered.person, linked.person) == (None, person, person)
+    assert linked.also == ()
