@@ -77,8 +77,8 @@ def plan(
     """Decide what goes and what stays; pure.
 
     `live` are the person's scopes with their key ids, `wanted` a dataset ("activity/dataset" or "dataset" alone;
-    None: the whole person), `client` on whose behalf it is kept ("" for the organisation itself; None: whoever's). A held dataset stays and is named; the rest goes. What names the person goes with
-    the last other dataset.
+    None: the whole person), `client` on whose behalf it is kept ("" for the organisation itself; None: whoever's).
+    A held dataset stays and is named; the rest goes. What names the person goes with the last other dataset.
     """
     by_place: dict[tuple[str, str], Standing] = {}
     for standing in standings:

@@ -36,16 +36,20 @@ _named: Final = msgspec.json.Decoder(_Named).decode
 
 
 def disagreements(log: EventLog, keys: KeyStore) -> Iterator[str]:
-    """Everything beside the log that does not say what the log says; nothing where all is well."""
+    """Everything beside the log that does not say what the log says; nothing where all is well.
+
+    Compares one moment of the log, so that a process may go on writing meanwhile.
+    """
     beside = log.beside()
     recorded: Counter[str] = Counter()
     versions: dict[str, int] = {}
     decisions: list[tuple[int, str, str]] = []
     destroyed: list[str] = []
-    for after in range(0, log.size(), STRETCH):
-        ids = {position: (source, event_id) for position, source, event_id in log.ids(after, after + STRETCH)}
-        for at in range(after, after + STRETCH, _PAGE):
-            for record in log.read(at, _PAGE):
+    for after in range(0, beside.size, STRETCH):
+        end = min(after + STRETCH, beside.size)
+        ids = {position: (source, event_id) for position, source, event_id in log.ids(after, end)}
+        for at in range(after, end, _PAGE):
+            for record in log.read(at, min(_PAGE, end - at)):
                 if record.state.startswith(MAGIC):
                     named = _named(header_bytes(record.state))
                     if ids.pop(record.position, None) != (named.source, named.id):

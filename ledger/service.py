@@ -528,7 +528,7 @@ def _tallies(
         if one.why.source:
             tallies[one.why.source, f"quarantined:{one.why.reason}"] += 1
     for source, count in Counter([event.envelope.source for event in sifted.fresh]).items():
-        tallies[source, "recorded"] = count
+        tallies[source, "recorded"] += count
     for source, count in implausible.items():
         tallies[source, "implausible-time"] = count
     for event in sifted.fresh:

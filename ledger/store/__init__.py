@@ -114,8 +114,9 @@ class SourceState(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """What stands beside the log and must say the same: decisions, generations (times), marks, tallies, quarantined rows by stream."""
+    """What stood beside the log when it had `size` records: decisions, generations (times), marks, tallies, quarantine by stream."""
 
+    size: int
     decisions: list[tuple[int, str, str]]
     generations: list[str]
     marks: Mapping[str, int]
@@ -206,7 +207,7 @@ class EventLog(Protocol):
         ...
 
     def beside(self) -> Beside:
-        """What stands beside the log, for comparing it."""
+        """What stands beside the log, read in one transaction, for comparing it."""
         ...
 
     def tile(self, level: int, number: int) -> bytes | None:

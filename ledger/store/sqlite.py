@@ -361,19 +361,23 @@ class SQLiteEventLog:
         )
 
     def beside(self) -> Beside:
-        """What stands beside the log, for comparing it."""
-        return Beside(
-            decisions=[
-                (position, stream, topic)
-                for position, stream, topic in self._rows(
-                    "SELECT position, stream, topic FROM decision ORDER BY position"
-                )
-            ],
-            generations=[time for (time,) in self._rows("SELECT time FROM generation ORDER BY number")],
-            marks=dict(self._rows("SELECT application_name, notification_id FROM tracking")),
-            tallies={(name, kind): count for name, kind, count in self._rows("SELECT name, kind, count FROM tally")},
-            quarantined=dict(self._rows("SELECT stream, COUNT(*) FROM quarantine GROUP BY stream")),
-        )
+        """What stands beside the log, read in one transaction, for comparing it."""
+        with self._trouble(), self._datastore.transaction(commit=False) as c:
+
+            def rows(sql: str) -> list[tuple[Any, ...]]:
+                c.execute(sql)
+                return [tuple(row) for row in c.fetchall()]
+
+            return Beside(
+                size=rows("SELECT COALESCE(MAX(rowid), 0) FROM stored_events")[0][0],
+                decisions=[
+                    (at, stream, topic) for at, stream, topic in rows("SELECT * FROM decision ORDER BY position")
+                ],
+                generations=[time for (time,) in rows("SELECT time FROM generation ORDER BY number")],
+                marks=dict(rows("SELECT application_name, notification_id FROM tracking")),
+                tallies={(name, kind): count for name, kind, count in rows("SELECT name, kind, count FROM tally")},
+                quarantined=dict(rows("SELECT stream, COUNT(*) FROM quarantine GROUP BY stream")),
+            )
 
     def tile(self, level: int, number: int) -> bytes | None:
         """One hash tile of the evidence tree."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,24 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_a_log_that_nobody_touched_agrees_with_itself(house: House) -> None:
+    assert list(disagreements(house.log, house.keys)) == []
+
+
+def test_a_batch_that_arrives_while_the_log_is_compared_is_no_disagreement(house: House, monkeypatch: Any) -> None:
+    real = house.log.ids
+
+    def ids(after: int, upto: int) -> list[tuple[int, str, str]]:
+        monkeypatch.undo()
+        house.record(event("c", time="2026-07-02T08:00:00Z"), b"[")
+        return real(after, upto)
+
+    monkeypatch.setattr(house.log, "ids", ids)
+    assert list(disagreements(house.log, house.keys)) == []
+    assert list(disagreements(house.log, house.keys)) == []
+
+
+def test_a_source_may_be_called_like_a_stream(house: House) -> None:
+    house.record({**event("s", time="2026-07-03T08:00:00Z"), "source": "test"}, event("t", time="2026-07-03T08:00:00Z"))
     assert list(disagreements(house.log, house.keys)) == []
 
 
