@@ -18,7 +18,7 @@ from msgspec import Struct
 from ledger.decisions import DESTROYED
 from ledger.domain.errors import LedgerError
 from ledger.keys import Erased, KeyStore
-from ledger.sealing import MAGIC, header_bytes
+from ledger.sealing import MAGIC, header_bytes, removed_keys
 from ledger.service import name_aad, quarantine_aad
 from ledger.store import Beside, EventLog
 
@@ -45,6 +45,8 @@ def disagreements(log: EventLog, keys: KeyStore) -> Iterator[str]:
     versions: dict[str, int] = {}
     decisions: list[tuple[int, str, str]] = []
     destroyed: list[str] = []
+    removed: dict[str, int] = {}
+    gone: set[str] = set()
     for after in range(0, beside.size, STRETCH):
         end = min(after + STRETCH, beside.size)
         ids = {position: (source, event_id) for position, source, event_id in log.ids(after, end)}
@@ -54,21 +56,31 @@ def disagreements(log: EventLog, keys: KeyStore) -> Iterator[str]:
                     named = _named(header_bytes(record.state))
                     if ids.pop(record.position, None) != (named.source, named.id):
                         yield f"event_id: record {record.position} is not found under its own id and source"
+                    removed |= dict.fromkeys(removed_keys(record.state), record.position)
                     recorded[record.stream] += 1
                     recorded[named.source] += 1
                     versions[record.stream] = max(versions.get(record.stream, 0), record.version)
                 else:
                     decisions.append((record.position, record.stream, record.topic))
                     if record.topic == DESTROYED:
-                        destroyed.append(orjson.loads(record.state)["at"])
+                        said = orjson.loads(record.state)
+                        destroyed.append(said["at"])
+                        gone |= set(said["key_ids"])
         if ids:
             yield f"event_id: {len(ids)} rows lead to no fact, the first to position {min(ids)}"
+    yield from _taken_away(removed, gone)
     if beside.decisions != decisions:
         yield "decision: the list of decisions is not that of the log"
     if beside.generations != destroyed:
         yield "generation: the generations are not the destructions of keys in the log"
     yield from _accounts(beside, recorded, versions)
     yield from _sealed(log, keys)
+
+
+def _taken_away(removed: dict[str, int], destroyed: set[str]) -> Iterator[str]:
+    """Ciphertexts that are gone although no decision says that their key was destroyed."""
+    for key_id in sorted(removed.keys() - destroyed):
+        yield f"record {removed[key_id]}: a ciphertext was taken away, and its key {key_id} was never destroyed"
 
 
 def _accounts(beside: Beside, recorded: Counter[str], versions: dict[str, int]) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 A stored record is `0x01`, the length of the header (4 bytes, big endian), the header as JSON, and for each
 section the length of its ciphertext (4 bytes) and the ciphertext. The associated data of every section are
-the header's bytes, so no ciphertext fits another record. Format: docs/reference/formats.md.
+the header's bytes, so no ciphertext fits another record. Once its key is destroyed, a ciphertext may be taken
+away: its SHA-256 stays in its place, and the evidence leaf is the same. Format: docs/reference/formats.md.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -39,6 +40,9 @@ TOKEN_MARK: Final = "~"  # noqa: S105 - a mark in front of keyed tokens, not a s
 _NAMES_MAX: Final = 20_000
 _DURATION: Final = re.compile(r"P(\d{1,4}[YMWD]){0,4}(T(\d{1,4}[HMS]){1,3})?")
 _length: Final = struct.Struct(">I")
+_REMOVED: Final = 0x8000_0000
+"""Bit of a section's length that says: the ciphertext is gone, its SHA-256 follows."""
+_DIGEST: Final = 32
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -98,26 +102,61 @@ def header_bytes(state: bytes) -> bytes:
     return state[5 : 5 + length]
 
 
-def ciphertexts(state: bytes) -> list[bytes]:
+class Removed(NamedTuple):
+    """What stays of a ciphertext that was taken away after its key was destroyed: its SHA-256."""
+
+    digest: bytes
+
+
+def ciphertexts(state: bytes) -> list[bytes | Removed]:
     """The sealed sections of a stored fact, in the order of its header."""
     (length,) = _length.unpack_from(state, 1)
-    at, found = 5 + length, []
+    at = 5 + length
+    found: list[bytes | Removed] = []
     while at < len(state):
         if at + 4 > len(state):
             raise Tampered("a stored section is cut off; run `pdl verify`")
         (size,) = _length.unpack_from(state, at)
-        found.append(state[at + 4 : at + 4 + size])
+        removed, size = size & _REMOVED, size & ~_REMOVED
+        sealed = state[at + 4 : at + 4 + size]
+        if removed and size != _DIGEST:
+            raise Tampered("what stays of a removed section is no SHA-256; run `pdl verify`")
+        found.append(Removed(sealed) if removed else sealed)
         at += 4 + size
     if at != len(state):
         raise Tampered("a stored section is cut off; run `pdl verify`")
     return found
 
 
+def removed_keys(state: bytes) -> list[str]:
+    """The key ids of the sections of a stored fact whose ciphertext was taken away."""
+    parts = ciphertexts(state)
+    if not any(isinstance(part, Removed) for part in parts):
+        return []
+    sections = header_of(state).sections
+    return [section.key for section, part in zip(sections, parts, strict=True) if isinstance(part, Removed)]
+
+
+def without(state: bytes, keys: Collection[str]) -> bytes:
+    """A stored fact without the ciphertext of its sections under these keys; its evidence leaf stays the same."""
+    pieces = [state[: 5 + _length.unpack_from(state, 1)[0]]]
+    for section, part in zip(header_of(state).sections, ciphertexts(state), strict=True):
+        if isinstance(part, Removed) or section.key in keys:
+            pieces += (_length.pack(_DIGEST | _REMOVED), _digest(part))
+        else:
+            pieces += (_length.pack(len(part)), part)
+    return b"".join(pieces)
+
+
+def _digest(part: bytes | Removed) -> bytes:
+    return part.digest if isinstance(part, Removed) else hashlib.sha256(part).digest()
+
+
 def leaf_of(stream: str, version: int, topic: str, state: bytes) -> bytes:
     """The evidence leaf as text: where the record stands, its header, the SHA-256 of each ciphertext."""
     if not state.startswith(MAGIC):
         return b"pdl/1 %b %d %b\n%b\n" % (stream.encode(), version, topic.encode(), state)
-    lines = b"".join([binascii.b2a_base64(hashlib.sha256(sealed).digest()) for sealed in ciphertexts(state)])
+    lines = b"".join([binascii.b2a_base64(_digest(part)) for part in ciphertexts(state)])
     return b"pdl/1 %b %d %b\n%b\n%b" % (stream.encode(), version, topic.encode(), header_bytes(state), lines)
 
 
@@ -139,8 +178,12 @@ def opened(states: Sequence[bytes], keys: KeyStore) -> Iterator[dict[str, Any | 
         associated, content = header_bytes(state), {}
         for section, sealed in zip(header.sections, ciphertexts(state), strict=True):
             key = found[section.key]
+            if isinstance(key, Key) and isinstance(sealed, Removed):
+                raise Tampered(f"a section of dataset {section.dataset} is gone and its key is not; run `pdl verify`")
             content[section.dataset] = (
-                key if isinstance(key, Erased) else _content(open_section(key, section, sealed, associated))
+                key
+                if isinstance(key, Erased) or isinstance(sealed, Removed)
+                else _content(open_section(key, section, sealed, associated))
             )
         yield content
 

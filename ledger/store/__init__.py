@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -190,8 +190,16 @@ class EventLog(Protocol):
         """When a generation began; None for one that never was."""
         ...
 
-    def decisions(self, topic: str | None = None) -> list[Record]:
-        """The ledger's own decisions in order, of one topic or all."""
+    def decisions(self, topic: str | None = None, after: int = 0) -> list[Record]:
+        """The ledger's own decisions behind position `after` in order, of one topic or all."""
+        ...
+
+    def remove_ciphertexts(self, positions: Sequence[int], keys: Collection[str]) -> int:
+        """Take away the ciphertext of sections under these (destroyed) keys from the records at these positions.
+
+        What goes is overwritten as far as the database can; header, proofs and leaf stay. Says how many records
+        changed; repeating it changes nothing. The caller has made sure that the keys are gone.
+        """
         ...
 
     def quarantine(self, number: int | None = None) -> list[Quarantined]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from importlib import resources
 from itertools import starmap
@@ -24,7 +24,7 @@ from eventsourcing.sqlite import (
 
 from ledger.domain.errors import BatchAlreadyRecorded, GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
 from ledger.evidence.tree import extend, leaf_hash
-from ledger.sealing import Record, leaf_of
+from ledger.sealing import Record, leaf_of, without
 from ledger.store import Append, Beside, Known, NameRow, Quarantined, SourceState
 
 LAYOUT: Final = "1"
@@ -218,6 +218,25 @@ class SQLiteEventLog:
             c.execute("SELECT note FROM checkpoint WHERE size = ?", (size,))
             return str(c.fetchone()[0])
 
+    def remove_ciphertexts(self, positions: Sequence[int], keys: Collection[str]) -> int:
+        """Take away the ciphertext of sections under these keys from the records at these positions."""
+        changed = []
+        for record in self.at(positions):
+            state = without(record.state, keys)
+            if state != record.state:
+                changed.append((state, record.position))
+        if changed:
+            with self._trouble(), self._datastore.transaction(commit=True) as c:
+                c.execute("PRAGMA secure_delete = ON")
+                c.executemany("UPDATE stored_events SET state = ? WHERE rowid = ?", changed)
+            self._settle()
+        return len(changed)
+
+    def _settle(self) -> None:
+        """Empty the write-ahead file, which holds what was overwritten; a reader may prevent it, and it comes later."""
+        with self._trouble(), closing(sqlite3.connect(self._path, timeout=0, isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def settle_quarantine(self, number: int, state: str) -> None:
         """Say what became of a quarantined input: recorded or discarded."""
         with self._trouble(), self._datastore.transaction(commit=True) as c:
@@ -320,12 +339,12 @@ class SQLiteEventLog:
         rows = self._rows("SELECT time FROM generation WHERE number = ?", (number,))
         return datetime.fromisoformat(rows[0][0]) if rows else None
 
-    def decisions(self, topic: str | None = None) -> list[Record]:
-        """The ledger's own decisions in order, of one topic or all."""
-        where, parameters = ("WHERE d.topic = ?", (topic,)) if topic else ("", ())
+    def decisions(self, topic: str | None = None, after: int = 0) -> list[Record]:
+        """The ledger's own decisions behind position `after` in order, of one topic or all."""
         rows = self._rows(
-            f"SELECT e.rowid, e.* FROM decision d JOIN stored_events e ON e.rowid = d.position {where} ORDER BY d.position",
-            parameters,
+            "SELECT e.rowid, e.* FROM decision d JOIN stored_events e ON e.rowid = d.position"
+            " WHERE d.position > ? AND (? IS NULL OR d.topic = ?) ORDER BY d.position",
+            (after, topic, topic),
         )
         return list(starmap(Record, rows))
 

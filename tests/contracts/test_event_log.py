@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
 from eventsourcing.persistence import ApplicationRecorder
 from eventsourcing.sqlite import SQLiteDatastore
@@ -18,7 +19,8 @@ from eventsourcing.tests.persistence import ApplicationRecorderTestCase, Process
 from ledger.decisions import Decisions, ErasureCase
 from ledger.domain.errors import BatchAlreadyRecorded, GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
 from ledger.evidence.tree import leaf_hash, root
-from ledger.sealing import leaf_of
+from ledger.evidence.verify import verify
+from ledger.sealing import MAGIC, Header, Section, ciphertexts, leaf_of, removed_keys
 from ledger.store import Append, EventRow, QuarantineRow
 from ledger.store.sqlite import LedgerRecorder, SQLiteEventLog
 
@@ -56,6 +58,21 @@ def waiting(place: int) -> QuarantineRow:
     return QuarantineRow(place, None, "schema", "why", "/s", "e", 5, b"m" * 16, b"n" * 12, b"sealed", "key")
 
 
+def sealed_row(place: int, *parts: tuple[str, bytes]) -> EventRow:
+    """A fact with a sealed section for each (key, ciphertext)."""
+    header = Header(
+        type="pdl.test.v1", id=f"e-{place}", source="/s", time=NOW, organisation="o", salt="00" * 16,
+        sections=tuple(Section("a/b", key, "00" * 12) for key, _ in parts),
+    )  # fmt: skip
+    clear = msgspec.json.encode(header)
+    pieces = [MAGIC, len(clear).to_bytes(4, "big"), clear]
+    for _, sealed in parts:
+        pieces += [len(sealed).to_bytes(4, "big"), sealed]
+    state = b"".join(pieces)
+    leaf = leaf_hash(leaf_of("s", place + 1, "pdl.test.v1", state))
+    return EventRow(place + 1, "pdl.test.v1", state, leaf, "/s", f"e-{place}", b"c" * 16)
+
+
 def order(log: SQLiteEventLog, case: str) -> None:
     at = NOW.isoformat()
     decisions = Decisions(log.recorder)
@@ -73,6 +90,33 @@ def order(log: SQLiteEventLog, case: str) -> None:
     decisions.save(erasure)
     erasure.keys_destroyed(["k"], at)
     decisions.save(erasure)
+
+
+def test_a_removed_ciphertext_is_gone_and_the_leaf_stays(log: SQLiteEventLog, tmp_path: Path) -> None:
+    """Reliability 9: what was sealed under a destroyed key may go, and every proof holds."""
+    rows = [
+        sealed_row(0, ("gone", b"first secret " * 9), ("kept", b"second secret")),
+        sealed_row(1, ("kept", b"third")),
+    ]
+    log.append(batch(0, 2, events=rows))
+    before = [leaf_of(r.stream, r.version, r.topic, r.state) for r in log.read(0, 2)]
+    assert log.remove_ciphertexts([1, 2], {"gone"}) == 1
+    assert log.remove_ciphertexts([1, 2], {"gone"}) == 0
+    assert [leaf_of(r.stream, r.version, r.topic, r.state) for r in log.read(0, 2)] == before
+    first, second = (record.state for record in log.read(0, 2))
+    assert removed_keys(first) == ["gone"]
+    assert removed_keys(second) == []
+    assert ciphertexts(first)[1] == b"second secret"
+    assert all(b"first secret" not in file.read_bytes() for file in tmp_path.iterdir())
+    assert verify(log, lambda r: leaf_of(r.stream, r.version, r.topic, r.state)).ok
+
+
+def test_decisions_are_read_from_where_one_left_off(log: SQLiteEventLog) -> None:
+    order(log, "case-1")
+    (last,) = log.decisions("ledger.keys.destroyed.v1")
+    order(log, "case-2")
+    assert [record.stream for record in log.decisions(after=last.position)] == ["case-2", "case-2"]
+    assert [record.stream for record in log.decisions("ledger.erasure.ordered.v1", last.position)] == ["case-2"]
 
 
 def test_positions_have_no_gaps_over_facts_and_decisions(log: SQLiteEventLog) -> None:

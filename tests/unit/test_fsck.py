@@ -74,3 +74,15 @@ def test_an_edit_beside_the_log_is_found(house: House, tmp_path: Path, edit: str
         assert other.execute(EDITS[edit]).rowcount > 0
     other.close()
     assert list(disagreements(house.log, house.keys)) != []
+
+
+def test_a_ciphertext_may_be_gone_only_where_its_key_was_destroyed(house: House) -> None:
+    """Reliability 9: who takes away what could still be read is found out."""
+    erased, live = (
+        {section.key for section in header.sections} for header in (house.headers()[0], house.headers()[-1])
+    )
+    everything = range(1, house.log.size() + 1)
+    assert house.log.remove_ciphertexts(everything, erased) == 1
+    assert list(disagreements(house.log, house.keys)) == []
+    assert house.log.remove_ciphertexts(everything, live) == 1
+    assert any("was never destroyed" in said for said in disagreements(house.log, house.keys))
