@@ -24,7 +24,7 @@ from eventsourcing.sqlite import (
 
 from ledger.domain.errors import BatchAlreadyRecorded, GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
 from ledger.evidence.tree import extend, leaf_hash
-from ledger.sealing import Record, leaf_of, without
+from ledger.sealing import Record, is_decision, leaf_of, without
 from ledger.store import Append, Beside, Known, NameRow, Quarantined, SourceState
 
 LAYOUT: Final = "1"
@@ -222,7 +222,7 @@ class SQLiteEventLog:
         """Take away the ciphertext of sections under these keys from the records at these positions."""
         changed = []
         for record in self.at(positions):
-            state = without(record.state, keys)
+            state = record.state if is_decision(record) else without(record.state, keys)
             if state != record.state:
                 changed.append((state, record.position))
         if changed:
