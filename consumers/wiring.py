@@ -34,6 +34,7 @@ from ledger.policy.model import Packs
 from ledger.policy.packs import builtin_packs, read_pack
 from ledger.sealing import header_of, is_decision
 from ledger.service import Input, Ledger, Receipt
+from ledger.sources import Sources
 from ledger.store.sqlite import SQLiteEventLog
 from ledger.sweep import Due, Sweeps
 from projections.answers import Projections
@@ -131,6 +132,11 @@ class Wired:
                 people = tuple(sorted(self.registers.linked([kept.person])))
                 found.append(Due(kept.organisation, kept.person, people, _standing(kept), all_due, kept.line.rule))
         return found, organisations
+
+    @property
+    def sources(self) -> Sources:
+        """The register of who may speak."""
+        return Sources(self.log, self.clock)
 
     @property
     def signer(self) -> Signer:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from eventsourcing.application import Repository
+from eventsourcing.application import AggregateNotFoundError, Repository
 from eventsourcing.domain import BaseAggregate, CanInitAggregate, CanMutateAggregate, MetaDomainEvent
 from eventsourcing.persistence import (
     DatetimeAsISO,
@@ -26,6 +26,8 @@ REFUSED: Final = "ledger.erasure.refused.v1"
 CLOSED: Final = "ledger.erasure.closed.v1"
 SWEPT: Final = "ledger.sweep.executed.v1"
 REVEALED: Final = "ledger.values.revealed.v1"
+SOURCE_ADDED: Final = "ledger.source.added.v1"
+SOURCE_REMOVED: Final = "ledger.source.removed.v1"
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,91 @@ class Access(BaseAggregate[str]):
         return cls._create(cls.Revealed, id=access, timestamp=_moment(seen["at"]), **seen)
 
 
+class SpeakingSource(BaseAggregate[str]):
+    """One source of events that may speak: for which organisations, activities and types."""
+
+    TOPIC = "ledger.source"
+
+    class Event(Decision):
+        """Base of a source's decisions."""
+
+        TOPIC = "ledger.source.event"
+
+    class Registered(Event, CanInitAggregate[str]):
+        """A source is known by its name; what it may say follows."""
+
+        TOPIC = "ledger.source.registered.v1"
+        originator_topic: str
+        source: str
+        at: str
+
+    class Added(Event):
+        """From now on it may say this about that organisation ("*": any), instead of what it might before.
+
+        No activities or types: all of them. `every` is how often it is heard at least (ISO 8601; None: not said).
+        """
+
+        TOPIC = SOURCE_ADDED
+        source: str
+        organisation: str
+        activities: list[str]
+        types: list[str]
+        every: str | None
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The source may say this now."""
+            aggregate.grants[self.organisation] = (tuple(self.activities), tuple(self.types))
+            aggregate.every = self.every
+
+    class Removed(Event):
+        """From now on it may say nothing about that organisation ("*": about any)."""
+
+        TOPIC = SOURCE_REMOVED
+        source: str
+        organisation: str
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The source may no longer say it."""
+            if self.organisation == "*":
+                aggregate.grants.clear()
+            aggregate.grants.pop(self.organisation, None)
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.grants: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self.every: str | None = None
+
+    @classmethod
+    def register(cls, stream: str, source: str, at: str) -> SpeakingSource:
+        """Begin with a source that may say nothing yet."""
+        return cls._create(cls.Registered, id=stream, source=source, at=at, timestamp=_moment(at))
+
+    def add(
+        self, organisation: str, activities: Sequence[str], types: Sequence[str], every: str | None, at: str
+    ) -> None:
+        """Let it speak for an organisation; saying the same twice is one decision."""
+        if self.grants.get(organisation) != (tuple(activities), tuple(types)) or self.every != every:
+            self.trigger_event(
+                self.Added,
+                source=self.source,
+                organisation=organisation,
+                activities=list(activities),
+                types=list(types),
+                every=every,
+                at=at,
+                timestamp=_moment(at),
+            )
+
+    def remove(self, organisation: str, at: str) -> bool:
+        """Let it no longer speak for an organisation; False where it did not."""
+        if not (self.grants if organisation == "*" else organisation in self.grants):
+            return False
+        self.trigger_event(self.Removed, source=self.source, organisation=organisation, at=at, timestamp=_moment(at))
+        return True
+
+
 def _moment(at: str) -> datetime:
     return datetime.fromisoformat(at)
 
@@ -228,4 +315,12 @@ class Decisions:
     def case(self, case: str) -> ErasureCase:
         """An erasure case by its id."""
         found: ErasureCase = self._repository.get(case)
+        return found
+
+    def source(self, stream: str) -> SpeakingSource | None:
+        """A registered source by its stream; None where there is none."""
+        try:
+            found: SpeakingSource = self._repository.get(stream)
+        except AggregateNotFoundError:
+            return None
         return found

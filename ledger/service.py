@@ -17,11 +17,15 @@ from ledger.domain.envelope import Envelope, Headers, Reason, Unrecordable, read
 from ledger.domain.errors import GenerationMoved, KeyMissing, Tampered
 from ledger.domain.events import ConsentGiven, DataCollected, DataDeleted
 from ledger.domain.facts import shown
+from ledger.domain.sources import Speakers
 from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope
 from ledger.policy.model import Pack
 from ledger.sealing import ORGANISATION, TOKEN_MARK, Chance, Draft, Place, SealingDesk
+from ledger.sources import Gate
 from ledger.store import Append, EventLog, EventRow, Known, NameRow, Quarantined, QuarantineRow
 
+OWN_STREAMS: Final = ("operator:", "sweep:")
+"""Streams of what the ledger itself reports; nothing from outside comes under these names."""
 QUARANTINE_SCOPE: Final = Scope("", "", "", "quarantine")
 BATCH_INPUTS: Final = 2_000
 """How many inputs the edges hand over at once: large enough that one query and one commit weigh little."""
@@ -84,6 +88,7 @@ class Ledger:
     def __init__(self, log: EventLog, keys: KeyStore, packs: Mapping[str, Pack], clock: Callable[[], datetime]) -> None:
         self.log, self.keys, self.packs = log, keys, dict(packs)
         self._clock = clock
+        self._gate = Gate(log)
         self._desks: dict[str, SealingDesk] = {}
         self._fenced_at: dict[int, datetime | None] = {}
         self._case_times: dict[str, datetime] = {}
@@ -99,7 +104,7 @@ class Ledger:
         `repeatable`: the stream may be read again from its start under another name (a file), so an input that
         is already in the quarantine is a duplicate. Raises BatchAlreadyRecorded when the mark is passed already.
         """
-        events, refused = self._decoded(inputs)
+        events, refused = self._decoded(inputs, own=stream.startswith(OWN_STREAMS))
         for attempt in range(_ATTEMPTS):
             generation = self.log.generation()
             self.keys.forget(generation)
@@ -113,9 +118,10 @@ class Ledger:
 
     # --- reading what came
 
-    def _decoded(self, inputs: Sequence[Input]) -> tuple[list[_Event], list[_Refused]]:
+    def _decoded(self, inputs: Sequence[Input], *, own: bool = False) -> tuple[list[_Event], list[_Refused]]:
         events: list[_Event] = []
         refused: list[_Refused] = []
+        speakers = None if own else self._gate.speakers()
         for given in inputs:
             found = _too_large(given) or read(given.body, given.headers)
             if isinstance(found, Unrecordable):
@@ -123,6 +129,8 @@ class Ledger:
             elif found.envelope.data.organisation not in self.packs:
                 detail = "no policy pack of this ledger is for this organisation; see `pdl policy show`."
                 refused.append(_Refused(given, _why("unknown-organisation", detail, found.envelope)))
+            elif speakers is not None and (objection := _unheard(speakers, found.envelope)):
+                refused.append(_Refused(given, _why("source-not-allowed", objection, found.envelope)))
             else:
                 events.append(_Event(given, found.envelope, found.canonical))
         return events, refused
@@ -476,6 +484,12 @@ def _too_large(given: Input) -> Unrecordable | None:
 
 def _why(reason: Reason, detail: str, envelope: Envelope) -> Unrecordable:
     return Unrecordable(reason=reason, detail=detail, source=envelope.source, id=envelope.id)
+
+
+def _unheard(speakers: Speakers, envelope: Envelope) -> str | None:
+    """Why a source may not say this; what it names is an id of its own making and may stand in the message."""
+    data = envelope.data
+    return speakers.objection(envelope.source, data.organisation, getattr(data, "activity", None), envelope.WIRE)
 
 
 def _conflict(event: _Event) -> _Refused:

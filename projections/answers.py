@@ -21,8 +21,9 @@ from projections.context import Context
 from projections.judgement import WINDOW, Bench, Judgement, judge_behind, rejudged, version_of
 from projections.page import Bound
 from projections.person import Dossier, dossier_of
-from projections.register import Ask, Log, Register, Row, micros
+from projections.register import Ask, Log, Register, Row, micros, moment
 from projections.registers import ALL, BY_NAME
+from projections.registers.sources import Sources
 from projections.reports import Reports
 from projections.runner import PAGE_RECORDS, Progress, Tables, fold, restart
 from projections.standing import Standing, standing_of
@@ -157,6 +158,43 @@ class Projections:
     def columns(self, name: str) -> tuple[str, ...]:
         """The columns of a register, in order; raises Unreadable for an unknown name."""
         return self._known(name).columns
+
+    def complete_up_to(self, organisation: str | None = None) -> dict[str, datetime | None]:
+        """Up to when nothing is known to be missing, by service that spoke for an organisation; None where nobody can say."""
+        with self._store.trouble():
+            db, register, received = self._store.db, Sources(), Reports().received(self._store.db)
+            found = {
+                source: register.complete_up_to(db, source, received)
+                for source in register.spoken_for(db, organisation)
+            }
+        return {source: None if until is None else moment(until) for source, until in found.items()}
+
+    def reported(self, source: str) -> list[Row]:
+        """What a service said that it sent, beside what was received; newest last (see `Sources.reported`)."""
+        with self._store.trouble():
+            return Sources().reported(self._store.db, source, Reports().received(self._store.db))
+
+    def silent(self, now: datetime) -> dict[str, datetime]:
+        """Registered sources that are later than their cadence at this moment, and since when."""
+        with self._store.trouble():
+            return Sources().silent_now(self._ask(self._store, now, None))
+
+    def held_by(self, source: str, organisation: str, activities: Iterable[str], as_of: datetime) -> dict[str, int]:
+        """How many people still had data on a moment that a source reported, by activity."""
+        wanted = set(activities)
+        people: dict[str, set[str | None]] = {activity: set() for activity in wanted}
+        with self.folded(Bound(as_of, None), [_JUDGED]) as store:
+            lines = [
+                kept.line
+                for kept in Judgement().retention(self._ask(store, as_of, organisation, Bound(as_of, None)))
+                if kept.line.activity in wanted
+            ]
+        events = sorted({event for line in lines for event in line.collections})
+        known = self._log.known([(source, event) for event in events])
+        for line in lines:
+            if any((source, event) in known for event in line.collections):
+                people[line.activity].add(line.person)
+        return {activity: len(found) for activity, found in sorted(people.items())}
 
     def _ask(self, store: Tables, now: datetime, organisation: str | None, bound: Bound | None = None) -> Ask:
         known_at = None if bound is None else bound.known_at or bound.as_of

@@ -17,7 +17,7 @@ from msgspec import Struct
 from ledger.domain.calendar import local
 from ledger.policy.model import Pack
 from ledger.sealing import Record
-from ledger.store import Quarantined, SourceState
+from ledger.store import Known, Quarantined, SourceState
 from projections.page import Page, Plain
 from projections.sql import statements
 
@@ -44,6 +44,10 @@ class Log(Protocol):
 
     def position_of(self, event_id: str) -> list[tuple[str, int]]:
         """(source, position) of every recorded event with that id."""
+        ...
+
+    def known(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Known]:
+        """Which (source, event id) were recorded."""
         ...
 
     def sources(self) -> Mapping[str, SourceState]:

@@ -14,7 +14,7 @@ from ledger.domain.envelope import Envelope, decode
 from ledger.domain.facts import FactBuilder, PlainIds
 from ledger.keys import IDENTITY
 from ledger.sealing import MAGIC, Header, Record, Section, header_of
-from ledger.store import Quarantined, SourceState
+from ledger.store import Known, Quarantined, SourceState
 
 RECORDED = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -93,6 +93,14 @@ class MemoryLog:
 
     def position_of(self, event_id: str) -> list[tuple[str, int]]:
         return self._places.get(event_id, [])
+
+    def known(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Known]:
+        return {
+            (source, event): Known(b"", position)
+            for source, event in ids
+            for its, position in self._places.get(event, ())
+            if its == source
+        }
 
     def sources(self) -> Mapping[str, SourceState]:
         return self.heard

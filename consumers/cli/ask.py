@@ -12,6 +12,7 @@ from consumers.cli.options import MOMENT, data_option, format_option, from_input
 from consumers.cli.people import dossier, draw_dossier, known_organisation, named, revealed, spread
 from consumers.cli.progress import bar, steps
 from consumers.cli.render import one, plain, rows, table
+from consumers.cli.source import complete_up_to, who_may_speak
 from consumers.cli.telling import told
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def status(form: str) -> None:
     """
     with opened(write=False) as wired:
         found = status_of(wired)
-        settings = wired.settings
+        settings, speaking = wired.settings, who_may_speak(wired.sources.registrations())
     if form != "table":
         one(found, form)
         return
@@ -45,7 +46,8 @@ def status(form: str) -> None:
     behind = [{"register": name, **state} for name, state in found["registers"].items() if state["lag"]]
     table(behind, nothing=f"All {len(found['registers'])} registers follow the log to its end.")
     click.echo(f"\napproval = {settings.approval}: whoever may run `pdl erase` here can erase alone.")
-    click.echo("alone = true: the keys stand on this disk only. Every source may speak for every organisation.")
+    click.echo("alone = true: the keys stand on this disk only.")
+    click.echo(speaking)
 
 
 def status_of(wired: Wired) -> dict[str, Any]:
@@ -100,11 +102,15 @@ def register(
             wired.registers.rows(name, now=wired.clock(), organisation=organisation, as_of=as_of, known_at=known_at),
         )
         shown = [told(name, row) for row in found] if form == "table" else found
+        complete = complete_up_to(wired, organisation) if form == "table" else None
         rows(shown, form, nothing=f"The register {name} has no rows here.")
         if form == "table" and any("~" in plain(value) for row in shown for value in row.values()):
             click.echo(
                 "pdl: ~... stands for a reference, or an id that no statement lists; its text is sealed.", err=True
             )
+
+        if complete:
+            click.echo(f"\n{complete}")
 
 
 def _registers() -> list[dict[str, Any]]:

@@ -188,8 +188,30 @@ def _source(row: Row) -> Row:
         "source": row["source"],
         "organisation": row["organisation"],
         "last heard": row["last_heard"],
+        "complete up to": row["complete_up_to"],
         "recorded": row["recorded"],
         "remarks": ", ".join(f"{count} {what}" for what, count in remarks.items() if count),
+    }
+
+
+def source(row: Row) -> Row:
+    """The scorecard of a service in a line."""
+    remarks = {
+        "numbers missing": row["missing"],
+        "implausible times": row["implausible_times"],
+        "reports that differ": sum(bool(report["differing"]) for report in row["reported"]),
+        **{f"quarantined as {reason}": count for reason, count in row["quarantined"].items()},
+        **{f"unknown field {name}": count for name, count in row["unknown_fields"].items()},
+    }
+    silent = [f"silent since {_day(row['silent_since'])}"] if row["silent_since"] else []
+    return {
+        "source": row["source"],
+        "may speak for": row["registered"],
+        "last heard": row["last_heard"],
+        "complete up to": row["complete_up_to"],
+        "recorded": row["recorded"],
+        "remarks": ", ".join([*silent, *(f"{count} {what}" for what, count in remarks.items() if count)]),
+        "findings": ", ".join(f"{count} {code}" for code, count in row["findings"].items()),
     }
 
 

@@ -53,6 +53,7 @@ Code = Literal[
     "consent-of-a-child",
     "sequence-gap",
     "count-differs",
+    "source-silent",
     "unknown-id",
 ]
 CODES: Final[tuple[str, ...]] = Code.__args__  # type: ignore[attr-defined]

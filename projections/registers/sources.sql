@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS source_stretch (
     last INTEGER NOT NULL,
     first_time INTEGER NOT NULL,
     first_at INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
     PRIMARY KEY (source, first)
 ) WITHOUT ROWID;
 
@@ -32,6 +33,68 @@ CREATE TABLE IF NOT EXISTS source_report (
     said TEXT NOT NULL
 );
 
+-- Who is registered, for which organisation ('*': any), and how often it is heard at least.
+CREATE TABLE IF NOT EXISTS source_grant (
+    source TEXT NOT NULL,
+    organisation TEXT NOT NULL,
+    activities TEXT NOT NULL,
+    types TEXT NOT NULL,
+    every TEXT,
+    since INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (source, organisation)
+) WITHOUT ROWID;
+
+-- When each source was last heard, and its pauses of more than an hour: a cadence may be agreed on later.
+CREATE TABLE IF NOT EXISTS source_heard (
+    source TEXT PRIMARY KEY,
+    heard INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS source_pause (
+    source TEXT NOT NULL,
+    starts INTEGER NOT NULL,
+    ends INTEGER NOT NULL,
+    PRIMARY KEY (source, starts)
+) WITHOUT ROWID;
+
+-- name: grant
+INSERT OR REPLACE INTO source_grant VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: withdraw
+DELETE FROM source_grant WHERE source = :source AND (:organisation = '*' OR organisation = :organisation);
+
+-- name: grants
+SELECT source, organisation, activities, types, every, since FROM source_grant ORDER BY source, organisation;
+
+-- name: cadences
+-- The cadence of a source is the one that was said last; it runs from that moment.
+SELECT source, every, max(position), since FROM source_grant GROUP BY source ORDER BY source;
+
+-- name: heard
+SELECT heard FROM source_heard WHERE source = ?;
+
+-- name: hear
+INSERT OR REPLACE INTO source_heard VALUES (?, ?);
+
+-- name: add_pause
+INSERT INTO source_pause VALUES (?, ?, ?);
+
+-- name: pauses
+SELECT starts, ends FROM source_pause WHERE source = ? AND ends > ? ORDER BY starts;
+
+-- name: organisations_of
+SELECT DISTINCT organisation FROM source_events WHERE source = ? ORDER BY organisation;
+
+-- name: spoken_for
+SELECT DISTINCT source FROM source_events WHERE :organisation IS NULL OR organisation = :organisation ORDER BY source;
+
+-- name: numbered_to
+-- The time of the last number before the first gap; of the last number of all where there is none.
+SELECT last_time FROM source_stretch WHERE source = ? ORDER BY first LIMIT 1;
+
+-- name: said
+SELECT position, source, organisation, said FROM source_report WHERE source = ? ORDER BY position;
+
 -- name: add
 INSERT INTO source_events VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET events = events + excluded.events, first = min(first, excluded.first), last = max(last, excluded.last),
@@ -39,13 +102,13 @@ ON CONFLICT DO UPDATE SET events = events + excluded.events, first = min(first, 
 
 -- name: near
 -- The stretches that a new one touches or overlaps.
-SELECT first, last, first_time, first_at FROM source_stretch WHERE source = :source AND first <= :last + 1 AND last >= :first - 1;
+SELECT first, last, first_time, first_at, last_time FROM source_stretch WHERE source = :source AND first <= :last + 1 AND last >= :first - 1;
 
 -- name: drop_stretch
 DELETE FROM source_stretch WHERE source = ? AND first = ?;
 
 -- name: add_stretch
-INSERT INTO source_stretch VALUES (?, ?, ?, ?, ?);
+INSERT INTO source_stretch VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: add_report
 INSERT INTO source_report VALUES (?, ?, ?, ?, ?);

@@ -13,7 +13,7 @@ from ledger.domain.calendar import moment_of
 from ledger.domain.facts import Fact
 from ledger.policy.case import Case, Setting
 from ledger.policy.filters import wire
-from ledger.policy.findings import Code
+from ledger.policy.findings import Code, Finding, Message
 from ledger.policy.promises.acts import AllowList
 from ledger.policy.promises.base import Act, PromiseBase
 from ledger.policy.timeline import COLLECTED, REPORTED, by_time
@@ -113,6 +113,27 @@ def _gaps(facts: Sequence[Fact], case: Case) -> None:
                 lacking = number - last - 1
                 nl = f"{lacking} gebeurtenis(sen) ontbreken hiervoor"
                 _note(case, "sequence-gap", fact, (nl, f"{lacking} event(s) are missing before this one"))
+
+
+def silent(organisation: str, source: str, every: str, since: datetime, until: datetime | None) -> Finding:
+    """A registered source was not heard within its cadence: nobody can say that nothing happened meanwhile."""
+    return Finding(
+        rule=ACCOUNTABILITY.rule,
+        also=(),
+        law=ACCOUNTABILITY.law,
+        code="source-silent",
+        severity="note",
+        organisation=organisation,
+        activity=None,
+        dataset=None,
+        about=(),
+        since=since,
+        until=until,
+        message=Message(
+            nl=f"van bron {source} is langer dan {every} niets ontvangen",
+            en=f"nothing was received from source {source} for longer than {every}",
+        ),
+    )
 
 
 def _compare(report: Fact, sent: Mapping[tuple[str, str], list[datetime]], case: Case) -> None:

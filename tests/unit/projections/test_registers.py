@@ -261,3 +261,16 @@ def test_a_register_of_one_organisation_shows_no_other(desk: Any) -> None:
 def test_an_unknown_register_is_refused_with_the_names_that_exist(desk: Any) -> None:
     with pytest.raises(Exception, match="findings"):
         desk.rows("nonsense")
+
+
+def test_a_source_that_is_later_than_its_cadence_is_a_finding_until_it_is_heard(desk: Any) -> None:
+    said = {"source": "/forms", "organisation": "klantinfocus", "activities": [], "types": [], "every": "P1D"}
+    desk.log.decide("source-1", "ledger.source.added.v1", **said, at="2026-06-01T00:00:00+00:00")
+    desk.collected("2026-06-01T08:00:00Z", recorded="2026-06-01T12:00:00+00:00")
+    desk.collected("2026-06-05T08:00:00Z", recorded="2026-06-05T12:00:00+00:00")
+    found = desk.rows("findings", now=datetime(2026, 6, 9, tzinfo=UTC))
+    first, second = [row for row in found if row["code"] == "source-silent"]
+    assert (first["rule"], first["severity"], first["organisation"]) == ("GDPR-5(2)", "note", "klantinfocus")
+    assert (first["since"], first["until"]) == ("2026-06-03T00:00:00+02:00", "2026-06-05T14:00:00+02:00")
+    assert (second["since"], second["until"]) == ("2026-06-07T00:00:00+02:00", None)
+    assert "/forms" in first["message"]["en"]
