@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
-from ledger.decisions import Access, Decisions
+import orjson
+
+from ledger.decisions import DISCARDED, Access, Decisions, Discard
+from ledger.domain.errors import Unreadable
 from ledger.erasure import Erasures
 from ledger.keys import KeyStore
 from ledger.outcomes import Sections, outcomes
 from ledger.sealing import Chance, Record, header_of, opened
-from ledger.service import Input, Ledger
+from ledger.service import WAITING, Input, Ledger
 from ledger.store import EventLog, Quarantined
 
 
@@ -18,7 +21,7 @@ class Accesses:
     """Opens sealed values, and says so first."""
 
     def __init__(self, log: EventLog, keys: KeyStore, erasures: Erasures, clock: Callable[[], datetime]) -> None:
-        self._keys, self._erasures, self._clock = keys, erasures, clock
+        self._log, self._keys, self._erasures, self._clock = log, keys, erasures, clock
         self._decisions = Decisions(log.recorder)
 
     def reveal(
@@ -36,8 +39,30 @@ class Accesses:
 
     def reveal_quarantined(self, ledger: Ledger, row: Quarantined, reason: str) -> Input:
         """What waits in the quarantine under a number, as it came. Whom it concerns, nobody knows yet."""
-        self._say("", [f"quarantine:{row.number}"], reason)
+        if row.state == WAITING:
+            self._say("", [f"quarantine:{row.number}"], reason)
         return ledger.quarantined_input(row)
+
+    def discard(self, row: Quarantined, reason: str) -> None:
+        """Give up what waits in the quarantine under a number: the decision first, then what was sealed goes.
+
+        Safe to repeat after a crash in between. Raises Unreadable where nothing waits under that number any more.
+        """
+        if row.state != WAITING:
+            raise Unreadable(f"number {row.number} does not wait any more: {row.state}.")
+        if not any(orjson.loads(record.state)["number"] == row.number for record in self._log.decisions(DISCARDED)):
+            self._decisions.save(
+                Discard.discard(
+                    f"discard-{Chance(8).take(8)}",
+                    number=row.number,
+                    stream=row.stream,
+                    place=row.place,
+                    waited_for=row.reason,
+                    reason=self._erasures.sealed_reason("", reason),
+                    at=self._clock().isoformat(),
+                )
+            )
+        self._log.settle_quarantine(row.number, "discarded")
 
     def _say(self, organisation: str, people: list[str], reason: str) -> None:
         self._decisions.save(

@@ -26,6 +26,7 @@ REFUSED: Final = "ledger.erasure.refused.v1"
 CLOSED: Final = "ledger.erasure.closed.v1"
 SWEPT: Final = "ledger.sweep.executed.v1"
 REVEALED: Final = "ledger.values.revealed.v1"
+DISCARDED: Final = "ledger.quarantine.discarded.v1"
 SOURCE_ADDED: Final = "ledger.source.added.v1"
 SOURCE_REMOVED: Final = "ledger.source.removed.v1"
 
@@ -208,6 +209,40 @@ class Access(BaseAggregate[str]):
     def reveal(cls, access: str, **seen: Any) -> Access:
         """Record an access; `seen` are the fields of Revealed."""
         return cls._create(cls.Revealed, id=access, timestamp=_moment(seen["at"]), **seen)
+
+
+class Discard(BaseAggregate[str]):
+    """An input that waited in quarantine and will never be recorded, because somebody said so."""
+
+    TOPIC = "ledger.quarantine"
+
+    class Event(Decision):
+        """Base of a discard's decisions."""
+
+        TOPIC = "ledger.quarantine.event"
+
+    class Discarded(Event, CanInitAggregate[str]):
+        """Which input (its number, stream and place), why it waited, and why it was given up (sealed)."""
+
+        TOPIC = DISCARDED
+        originator_topic: str
+        number: int
+        stream: str
+        place: int
+        waited_for: str
+        reason: str
+        at: str
+
+    def __init__(self, number: int, stream: str, place: int, waited_for: str, reason: str) -> None:
+        self.number = number
+        self.stream, self.place = stream, place
+        self.waited_for = waited_for
+        self.reason = reason
+
+    @classmethod
+    def discard(cls, discard: str, **said: Any) -> Discard:
+        """Give an input up; `said` are the fields of Discarded."""
+        return cls._create(cls.Discarded, id=discard, timestamp=_moment(said["at"]), **said)
 
 
 class SpeakingSource(BaseAggregate[str]):

@@ -15,11 +15,11 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from msgspec import Struct
 
-from ledger.decisions import DESTROYED
+from ledger.decisions import DESTROYED, DISCARDED
 from ledger.domain.errors import LedgerError
 from ledger.keys import Erased, KeyStore
 from ledger.sealing import MAGIC, header_bytes, removed_keys
-from ledger.service import name_aad, quarantine_aad
+from ledger.service import WAITING, name_aad, quarantine_aad
 from ledger.store import Beside, EventLog
 
 STRETCH: Final = 100_000
@@ -75,6 +75,7 @@ def disagreements(log: EventLog, keys: KeyStore) -> Iterator[str]:
         yield "generation: the generations are not the destructions of keys in the log"
     yield from _accounts(beside, recorded, versions)
     yield from _sealed(log, keys)
+    yield from _given_up(log)
 
 
 def _taken_away(removed: dict[str, int], destroyed: set[str]) -> Iterator[str]:
@@ -105,6 +106,7 @@ def _sealed(log: EventLog, keys: KeyStore) -> Iterator[str]:
     rows: list[tuple[str, str, bytes, bytes, bytes]] = [
         (f"quarantine {row.number}", row.key, row.nonce, row.sealed, quarantine_aad(row.stream, row.place))
         for row in log.quarantine()
+        if row.state == WAITING or row.sealed
     ]
     rows += [
         (f"name {row.token}", row.key, row.nonce, row.sealed, name_aad(row.organisation, row.token))
@@ -120,3 +122,12 @@ def _sealed(log: EventLog, keys: KeyStore) -> Iterator[str]:
                 key.aead.decrypt(nonce, sealed, aad)
         except (LedgerError, InvalidTag, ValueError, TypeError):
             yield f"{what}: does not open with its key"
+
+
+def _given_up(log: EventLog) -> Iterator[str]:
+    """Inputs that are said to be discarded although no decision in the log says so."""
+    gone = [row.number for row in log.quarantine() if row.state == "discarded"]
+    decided = {orjson.loads(record.state)["number"] for record in log.decisions(DISCARDED)} if gone else set()
+    for number in gone:
+        if number not in decided:
+            yield f"quarantine {number}: discarded, and no decision in the log says so"

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 
 from ledger.decisions import DESTROYED, ORDERED
 from ledger.domain.envelope import Envelope, Headers, Reason, Unrecordable, read
-from ledger.domain.errors import GenerationMoved, KeyMissing, Tampered
+from ledger.domain.errors import GenerationMoved, KeyMissing, Tampered, Unreadable
 from ledger.domain.events import ConsentGiven, DataCollected, DataDeleted
 from ledger.domain.facts import shown
 from ledger.domain.sources import Speakers
@@ -27,6 +27,8 @@ from ledger.store import Append, EventLog, EventRow, Known, NameRow, Quarantined
 OWN_STREAMS: Final = ("operator:", "sweep:")
 """Streams of what the ledger itself reports; nothing from outside comes under these names."""
 QUARANTINE_SCOPE: Final = Scope("", "", "", "quarantine")
+WAITING: Final = "waiting"
+"""The state of an input in quarantine until it is recorded, found to be a duplicate, or discarded."""
 BATCH_INPUTS: Final = 2_000
 """How many inputs the edges hand over at once: large enough that one query and one commit weigh little."""
 _FUTURE: Final = timedelta(days=1)
@@ -254,7 +256,11 @@ class Ledger:
         return Receipt(0, count, 0, (), {}, self.log.size())
 
     def quarantined_input(self, row: Quarantined) -> Input:
-        """An input as it came, from the quarantine: personal, whoever asks answers for it."""
+        """An input as it came, from the quarantine: personal, whoever asks answers for it. Raises Unreadable once it is settled."""
+        if row.state != WAITING:
+            raise Unreadable(
+                f"number {row.number} was settled ({row.state}); what was sealed of it is gone from the quarantine."
+            )
         key = self.keys.open({row.key})[row.key]
         if isinstance(key, Erased):
             raise KeyMissing(f"the key of quarantine number {row.number} was destroyed")

@@ -39,7 +39,10 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "ingest": ("consumers.cli.feed:ingest", "Record events from files, one JSON event a line."),
         "consume": ("consumers.cli.feed:consume", "Record events from Kafka topics, each once."),
         "source": ("consumers.cli.source:source", "Say which sources may speak, and read how each of them does."),
-        "quarantine": ("consumers.cli.quarantine:quarantine", "See and retry inputs that could not be recorded."),
+        "quarantine": (
+            "consumers.cli.quarantine:quarantine",
+            "See, retry or give up inputs that could not be recorded.",
+        ),
     },
     "Ask": {
         "status": ("consumers.cli.ask:status", "Account for every input, and say how far the registers are."),

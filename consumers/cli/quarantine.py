@@ -1,4 +1,4 @@
-"""`pdl quarantine`: what could not be recorded, why, and another try."""
+"""`pdl quarantine`: what could not be recorded, why, another try, or giving it up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NUMBER = click.IntRange(1, 2**63 - 1)
 
 @click.group()
 def quarantine() -> None:
-    """See and retry inputs that could not be recorded.
+    """See, retry or give up inputs that could not be recorded.
 
     They wait sealed, each with its place and its reason; nothing of them is shown unless it is asked for.
 
@@ -33,6 +33,7 @@ def quarantine() -> None:
       pdl quarantine list
       pdl quarantine show 7
       pdl quarantine retry
+      pdl quarantine discard 7 --reason "test message of a developer"
     """
 
 
@@ -89,7 +90,7 @@ def show(number: int, reveal: bool, reason: str | None, form: str) -> None:
 def retry(numbers: tuple[int, ...], form: str) -> int:
     """Try again to record what waits: all of it, or the numbers given.
 
-    Worth it after a policy pack for the organisation came, or a newer version of `pdl`.
+    Worth it after a policy pack for the organisation came, its source was registered, or a newer version of `pdl`.
 
     \b
     Example:
@@ -103,6 +104,31 @@ def retry(numbers: tuple[int, ...], form: str) -> int:
         wired.registers.catch_up()
     rows(outcomes, form, nothing="Nothing waits in quarantine.")
     return int(any(row["outcome"] == WAITING for row in outcomes))
+
+
+@quarantine.command()
+@click.argument("numbers", type=NUMBER, nargs=-1, required=True, metavar="NUMBER...")
+@click.option("--reason", required=True, metavar="TEXT", help="Why it will never be recorded; sealed in the decision.")
+@data_option
+@format_option
+def discard(numbers: tuple[int, ...], reason: str, form: str) -> None:
+    """Give up what waits: it will never be recorded, and what was sealed of it goes.
+
+    Recorded as a decision in the log; that something waited there, and why, stays to be seen with `list --all`.
+
+    \b
+    Example:
+      pdl quarantine discard 7 8 --reason "test messages of a developer"
+    """
+    if not reason.strip():
+        raise click.UsageError("--reason says why it may be given up; it cannot be empty")
+    with opened(write=True) as wired:
+        chosen = [_one(wired, number) for number in dict.fromkeys(numbers)]
+        for row in chosen:
+            wired.accesses.discard(row, reason)
+        done = [{"number": row.number, "outcome": "discarded"} for row in chosen]
+        wired.registers.catch_up()
+    rows(done, form)
 
 
 def _retried(wired: Wired, row: Quarantined) -> str:

@@ -52,7 +52,7 @@ class QuarantineRow(NamedTuple):
 
 
 class Quarantined(NamedTuple):
-    """One row of the quarantine as it is listed; `sealed` opens with the key of that id."""
+    """One row of the quarantine as it is listed; `sealed` opens with the key of that id, and is empty once it is settled."""
 
     number: int
     stream: str
@@ -143,7 +143,7 @@ class EventLog(Protocol):
         ...
 
     def settle_quarantine(self, number: int, state: str) -> None:
-        """Say what became of a quarantined input."""
+        """Say what became of a quarantined input, and let go of what was sealed of it; so does `released` of a batch."""
         ...
 
     def known(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Known]:

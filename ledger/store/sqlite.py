@@ -178,7 +178,8 @@ class SQLiteEventLog:
             [(batch.stream, recorded, *row) for row in batch.quarantined],
         )
         c.executemany(
-            "UPDATE quarantine SET state = 'recorded' WHERE number = ?", [(number,) for number in batch.released]
+            "UPDATE quarantine SET state = 'recorded', nonce = x'', sealed = x'' WHERE number = ?",
+            [(number,) for number in batch.released],
         )
         c.executemany("INSERT OR IGNORE INTO name VALUES (?, ?, ?, ?, ?)", batch.names)
         _add_tallies(c, batch.tallies, recorded)
@@ -238,9 +239,9 @@ class SQLiteEventLog:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def settle_quarantine(self, number: int, state: str) -> None:
-        """Say what became of a quarantined input: recorded or discarded."""
+        """Say what became of a quarantined input, and let go of what was sealed of it."""
         with self._trouble(), self._datastore.transaction(commit=True) as c:
-            c.execute("UPDATE quarantine SET state = ? WHERE number = ?", (state, number))
+            c.execute("UPDATE quarantine SET state = ?, nonce = x'', sealed = x'' WHERE number = ?", (state, number))
 
     # --- reading
 

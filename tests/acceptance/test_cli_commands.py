@@ -251,6 +251,13 @@ def test_quarantine_lists_shows_and_retries(ledger: Any) -> None:
     out = ledger("quarantine", "retry", "--format", "json", status=1)
     assert json.loads(out) == {"number": 1, "outcome": "waiting"}
     ledger("quarantine", "show", "7", status=2)
+    ledger("quarantine", "discard", "1", status=2)
+    assert "--reason" in ledger.said
+    assert ledger.rows("quarantine", "discard", "1", "--reason", "a test") == [{"number": 1, "outcome": "discarded"}]
+    assert ledger.rows("quarantine", "list") == []
+    assert ledger.rows("quarantine", "list", "--all")[0]["state"] == "discarded"
+    ledger("quarantine", "show", "1", "--reveal", "--reason", "too late", status=2)
+    assert ledger.json("verify")["ok"]
 
 
 def test_rebuilt_registers_are_the_same(ledger: Any) -> None:

@@ -182,6 +182,16 @@ def test_quarantine_and_events_commit_together(log: SQLiteEventLog) -> None:
     assert len(log.quarantine()) == 1
 
 
+def test_what_is_settled_keeps_nothing_sealed(log: SQLiteEventLog) -> None:
+    log.append(batch(0, 3, quarantined=[waiting(1), waiting(2)]))
+    log.append(batch(3, 1, released=[1]))
+    log.settle_quarantine(2, "discarded")
+    assert [(row.state, row.sealed, row.nonce) for row in log.quarantine()] == [
+        ("recorded", b"", b""),
+        ("discarded", b"", b""),
+    ]
+
+
 def test_the_tree_is_that_of_the_stored_records(log: SQLiteEventLog) -> None:
     log.append(batch(0, 300))
     order(log, "case-1")

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from ledger.access import Accesses
-from ledger.domain.errors import BatchAlreadyRecorded, KeyMissing, Tampered
+from ledger.decisions import DISCARDED
+from ledger.domain.errors import BatchAlreadyRecorded, KeyMissing, Tampered, Unreadable
 from ledger.erasure import Erasures, Standing
 from ledger.evidence.tree import leaf_hash
+from ledger.fsck import disagreements
 from ledger.keys import Erased, Identifier
 from ledger.keys.memory import MemoryKeyStore
 from ledger.outcomes import Superseded, Value, Withheld, withheld
@@ -332,6 +334,36 @@ def test_a_quarantined_input_waits_sealed_and_can_be_tried_again(house: House) -
     house.ledger.packs = {**house.ledger.packs, "later": house.ledger.packs["klantinfocus"]}
     assert house.ledger.retry(row, "retry:2") == "recorded"
     assert [one.state for one in house.log.quarantine()] == ["recorded"]
+
+
+def test_what_was_recorded_after_all_can_be_erased_and_not_be_seen_in_the_quarantine(house: House) -> None:
+    house.record(event("q-1", organisation="later"))
+    house.ledger.packs["later"] = house.ledger.packs["klantinfocus"]
+    (row,) = house.log.quarantine()
+    assert house.ledger.retry(row, "quarantine:1") == "recorded"
+    (row,) = house.log.quarantine()
+    with pytest.raises(Unreadable, match="settled"):
+        house.ledger.quarantined_input(row)
+    assert list(disagreements(house.log, house.keys)) == []
+
+
+def test_what_is_given_up_is_a_decision_once_and_its_content_goes(house: House) -> None:
+    house.record(b"{Zandstra", b"{other")
+    accesses = Accesses(house.log, house.keys, house.erasures, lambda: house.now)
+    row, other = house.log.quarantine()
+    accesses.discard(row, "a developer's test")
+    accesses.discard(row, "again, after a crash")
+    (said,) = house.log.decisions(DISCARDED)
+    assert b"developer" not in said.state
+    assert [one.state for one in house.log.quarantine()] == ["discarded", "waiting"]
+    assert house.log.quarantine(row.number)[0].sealed == b""
+    with pytest.raises(Unreadable):
+        accesses.discard(house.log.quarantine(row.number)[0], "twice")
+    assert house.ledger.quarantined_input(other).body == b"{other"
+    assert list(disagreements(house.log, house.keys)) == []
+    house.log.settle_quarantine(other.number, "discarded")
+    (problem,) = disagreements(house.log, house.keys)
+    assert "no decision" in problem
 
 
 def test_a_file_offered_again_adds_nothing_to_the_quarantine(house: House) -> None:
