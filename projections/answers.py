@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from ledger.domain.errors import Unreadable
 from ledger.domain.facts import Fact
+from ledger.policy.findings import Finding, at
 from ledger.policy.model import Pack
 from ledger.sealing import Header, header_of
 from projections.context import Context
@@ -28,6 +29,7 @@ from projections.reports import Reports
 from projections.runner import PAGE_RECORDS, Progress, Tables, fold, restart
 from projections.standing import Standing, standing_of
 from projections.trail import READ_AT_ONCE, Trail, key_of
+from projections.trial import live_facts, tried
 
 _INTERNAL: Final[tuple[Register, ...]] = (Context(), Reports(), Judgement())
 _JUDGED: Final = "judgement"
@@ -243,6 +245,23 @@ class Projections:
             yield store
         finally:
             store.close()
+
+    # --- statements put to the test
+
+    def facts(self, progress: Progress | None = None) -> Iterator[Fact]:
+        """Every fact that was not retracted and is not about someone erased, in the order of the log."""
+        return live_facts(self._store.db, self._log, progress)
+
+    def findings(self, now: datetime, organisation: str | None = None) -> Iterator[Finding]:
+        """The findings as they stand at a moment, as the register of that name shows them."""
+        for _, found in Judgement().findings(self._ask(self._store, now, organisation)):
+            yield from at([found], now)
+
+    def tried(
+        self, pack: Pack, names: Mapping[str, str], now: datetime, progress: Progress | None = None
+    ) -> Iterator[Finding]:
+        """What another pack would find in the same facts at a moment; `names` are tokens of ids that it lists anew."""
+        return iter(at(tried(self._store.db, self._log, pack, names, now, progress), now))
 
     # --- one person
 

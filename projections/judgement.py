@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -100,9 +100,14 @@ class Bench:
     """Where people are judged: reads their facts through the trail, keeps each organisation's own facts at hand."""
 
     def __init__(
-        self, db: sqlite3.Connection, log: Log, packs: Mapping[str, Pack], until: datetime | None = None
+        self,
+        db: sqlite3.Connection,
+        log: Log,
+        packs: Mapping[str, Pack],
+        until: datetime | None = None,
+        header: Callable[[bytes], Fact] = header_of,
     ) -> None:
-        self._db, self._log, self._packs, self._until = db, log, packs, until
+        self._db, self._log, self._packs, self._until, self._header = db, log, packs, until, header
         self._trail, self._context = Trail(), Context()
         self._organisations: dict[str, Organisation] = {}
         sql = self._context.sql
@@ -150,7 +155,7 @@ class Bench:
     def _edges(self) -> list[Fact]:
         """For each gap in the numbers of a source the fact after it, and one that stands for the last before it."""
         rows = self._db.execute(Judgement().sql["edges"]).fetchall()
-        facts = {record.position: header_of(record.state) for record in self._log.at([row[3] for row in rows])}
+        facts = {record.position: self._header(record.state) for record in self._log.at([row[3] for row in rows])}
         found: list[Fact] = []
         for (source, _, last, at), (next_source, first, _, next_at) in pairwise(rows):
             if source == next_source:
@@ -236,7 +241,7 @@ class Bench:
             wanted |= front
         ordered = sorted(wanted)
         chunks = (ordered[start : start + READ_AT_ONCE] for start in range(0, len(ordered), READ_AT_ONCE))
-        facts: list[Fact] = [header_of(record.state) for chunk in chunks for record in self._log.at(chunk)]
+        facts: list[Fact] = [self._header(record.state) for chunk in chunks for record in self._log.at(chunk)]
         return facts if self._until is None else [fact for fact in facts if fact.time <= self._until]
 
 

@@ -34,7 +34,7 @@ _NARROW: Final = 70
 """Columns below which findings are written below each other instead of in a grid."""
 
 
-class _Reading:
+class Reading:
     """What was read so far: facts by (source, id), and what cannot be judged."""
 
     def __init__(self, packs: dict[str, Pack], now: datetime, *, others_known: bool) -> None:
@@ -129,11 +129,11 @@ def judge(
 
     Example: pdl judge --pack my.toml --now 2026-03-01 my.jsonl
     """
-    packs, moment = _packs(chosen), _moment(now)
-    reading = _Reading(packs, moment, others_known=bool(chosen))
-    with _without_collecting():
+    packs, moment = _packs(chosen), moment_or_now(now)
+    reading = Reading(packs, moment, others_known=bool(chosen))
+    with without_collecting():
         for name in events or (STDIN,):
-            for body in _bodies(name):
+            for body in bodies(name):
                 reading.line(body)
         found = _findings(packs, reading.facts(), moment)
     if reading.skipped:
@@ -148,7 +148,7 @@ _AT_LEAST: Final = {"violation": {"violation"}, "risk": {"violation", "risk"}}
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
+def without_collecting() -> Iterator[None]:
     """All that is read stays until the end: looking for garbage in it would cost a third of the time."""
     collecting = gc.isenabled()
     gc.disable()
@@ -159,7 +159,8 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _moment(now: datetime | None) -> datetime:
+def moment_or_now(now: datetime | None) -> datetime:
+    """The moment that was asked for, else the present."""
     if now is not None:
         return now
     from consumers.wiring import now as clock  # noqa: PLC0415  the clock of the house lives there
@@ -202,7 +203,7 @@ def _findings(packs: dict[str, Pack], facts: Sequence[Fact], now: datetime) -> l
 # --- reading ----------------------------------------------------------------------------------------------------------------
 
 
-def _bodies(name: str) -> Iterator[bytes]:
+def bodies(name: str) -> Iterator[bytes]:
     """The lines of a file that are not blank; of a line over the limit only its beginning."""
     with _opened(name) as file:
         first = True

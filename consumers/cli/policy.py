@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Mapping
-from datetime import date, datetime
-from importlib import resources
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,35 +10,33 @@ import click
 import msgspec
 
 from consumers.cli import render
-from consumers.cli.options import F, format_option
+from consumers.cli.beginning import new
+from consumers.cli.comparing import diff, try_
+from consumers.cli.options import data_option, format_option
+from consumers.cli.statements import (
+    Source,
+    at_hand,
+    entry,
+    language_option,
+    sources,
+    statement_option,
+    text_for,
+    wrapped,
+)
 from ledger.domain.errors import PolicyInvalid
 from ledger.policy import lint as linting
 from ledger.policy import show as showing
+from ledger.policy.coverage import LAW, Tested, law_coverage
+from ledger.policy.coverage import coverage as covering
 from ledger.policy.model import Pack
-from ledger.policy.packs import builtin_ids, builtin_packs, load_pack, pack_text
-from ledger.policy.sentences import sentences
-
-
-def _statement_option(command: F) -> F:
-    return click.option(
-        "--statement",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Text of the published statement, to show whole sentences and to check every citation.",
-    )(command)
-
-
-def _language_option(command: F) -> F:
-    return click.option(
-        "--language", type=click.Choice(["nl", "en"]), default="en", show_default=True, help="Language of labels."
-    )(command)
+from ledger.policy.packs import builtin_law, builtin_packs, pack_text
 
 
 @click.group()
 def policy() -> None:
-    """Show and check policy packs: statements as data.
+    """Show, check, begin, compare and try policy packs: statements as data.
 
-    ORG is the id of a built-in organisation, or a .toml file of your own.
+    ORG is the id of an organisation (built in, or of the ledger at hand), or a .toml file of your own.
 
     \b
     Example:
@@ -52,8 +46,8 @@ def policy() -> None:
 
 @policy.command()
 @click.argument("org", required=False)
-@_statement_option
-@_language_option
+@statement_option
+@language_option
 @format_option
 def show(org: str | None, statement: Path | None, language: str, form: str) -> None:
     """Show what a statement says is kept, why, for how long, and in which words; without ORG, list the statements.
@@ -64,159 +58,90 @@ def show(org: str | None, statement: Path | None, language: str, form: str) -> N
     """
     tongue = cast("showing.Language", language)
     if org is None:
-        render.rows(showing.packs(builtin_packs().values()), form)
+        _one_for(statement, org)
+        render.rows(
+            showing.packs(builtin_packs().values()),
+            form,
+            columns=("organisation", "name", "version", "effective_from", "rules", "datasets", "assumed", "open"),
+        )
         return
-    pack = load_pack(org)
-    text = _text_for(org, statement)
+    (source,) = sources(org)
+    text = text_for(source, statement)
     if form != "table":
-        render.rows(showing.datasets(pack, tongue, text), form)
+        render.rows(showing.datasets(source.pack, tongue, text), form)
         return
-    _show_tables(pack, tongue, text)
+    _draw_pack(source.pack, tongue, text)
 
 
 @policy.command()
 @click.argument("org", required=False)
-@_statement_option
+@statement_option
 @click.option("--only", type=click.Choice(["error", "doubt"]), help="Leave out what weighs less.")
 @format_option
 def lint(org: str | None, statement: Path | None, only: str | None, form: str) -> None:
     """Find what is missing or doubtful in a pack, each with its place; exit 1 when there are errors.
+
+    An error is for whoever writes the pack to mend. A doubt is for the organisation: its statement is silent, weak,
+    or contradicts itself. A note is a default that the reading assumed. With the text of the statement each names its
+    sentence, and a citation that is not in the text exactly once is an error.
 
     \b
     Example:
       pdl policy lint my-organisation.toml
     """
     _one_for(statement, org)
-    faults = [
-        fault for source in _sources(org) for fault in linting.lint(*pack_text(source), _text_for(source, statement))
-    ]
-    shown = [fault for fault in faults if _weighs(fault, only)]
-    rows = [_briefly(fault) if form == "table" else msgspec.structs.asdict(fault) for fault in shown]
-    render.rows(rows, form, nothing="Nothing is missing or doubtful.")
+    faults: list[linting.Fault] = []
+    for name in (org,) if org is not None else tuple(builtin_packs()):
+        faults += linting.lint(*pack_text(name), _text_of(name, statement))
+    shown = [fault for fault in faults if only is None or fault.severity in {"error", only}]
+    if form == "table":
+        _draw_faults(shown)
+    else:
+        render.rows([msgspec.structs.asdict(fault) for fault in shown], form)
     if linting.has_errors(faults):
         raise click.exceptions.Exit(1)
 
 
 @policy.command()
 @click.argument("org", required=False)
-@_statement_option
+@statement_option
+@language_option
+@data_option
 @format_option
-def coverage(org: str | None, statement: Path | None, form: str) -> None:
+def coverage(org: str | None, statement: Path | None, language: str, form: str) -> None:
     """List every rule with how it is judged and what was assumed; with the text, sentence by sentence.
+
+    With a data directory (--data, PDL_DATA, or ./pdl-data) also what came of each rule there: how many events put it to
+    the test, how many findings name it, and when the last of them began. ORG may be gdpr: the law alone.
 
     \b
     Example:
       pdl policy coverage my-organisation.toml
     """
     _one_for(statement, org)
+    with at_hand() as wired:
+        chosen = () if org == LAW else sources(org, wired)
+        texts = {source.name: text_for(source, statement) for source in chosen}
+        for source in chosen:
+            _refuse_wrong_citations(source, texts[source.name])
+        outcome = {} if wired is None else wired.tested([source.pack for source in chosen or sources(None, wired)])
     rows: list[dict[str, Any]] = []
-    for source in _sources(org):
-        text = _text_for(source, statement)
-        if text is not None:
-            _refuse_wrong_citations(source, text)
-        rows += showing.coverage(load_pack(source), text)
-    render.rows([_covered(row) for row in rows] if form == "table" else rows, form)
+    for source in chosen:
+        rows += covering(source.pack, texts[source.name], outcome.get(source.pack.organisation))
+    if not any(texts.values()):
+        rows += law_coverage(builtin_law(), _together(outcome.values()) if outcome else None)
+    if form == "table":
+        _draw_coverage(rows, cast("showing.Language", language))
+    else:
+        render.rows(rows, form)
 
 
-@policy.command()
-@click.argument("org")
-@click.option("--name", metavar="NAME", help="The organisation's name as it publishes it.")
-@click.option("--effective-from", type=click.DateTime(["%Y-%m-%d"]), help="First day on which the statement binds.")
-@_statement_option
-def new(org: str, name: str | None, effective_from: datetime | None, statement: Path | None) -> None:
-    """Print a commented pack to begin with, for an organisation whose id is ORG; with the text, its sentences below.
-
-    For example: pdl policy new voorbeeld --name "Voorbeeld B.V." --statement privacy.txt > voorbeeld.toml
-    """
-    if not _ID.fullmatch(org):
-        message = "ORG is an id: lower-case letters, digits and hyphens, beginning with a letter."
-        raise click.UsageError(message)
-    text = _read(statement) or ""
-    day = effective_from.date() if effective_from is not None else _LAW_BINDS
-    template = resources.files("consumers.cli").joinpath("new_pack.toml").read_text(encoding="utf-8")
-    written = template.format(
-        organisation=org,
-        name=(name or org).replace("\\", "").replace('"', "'"),
-        prefix=_prefix(org),
-        effective_from=day.isoformat(),
-        assumed="" if effective_from is not None else _ASSUMED_DAY,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
-    )
-    click.echo(written + _as_comments(text), nl=False)
+policy.add_command(new)
+policy.add_command(diff)
+policy.add_command(try_)
 
 
-_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,60}")
-_LAW_BINDS: Final = date(2018, 5, 25)
-_ASSUMED_DAY: Final = (
-    'effective_from_assumed = "The statement names no day: the day from which the Regulation applies is taken."\n'
-)
-
-
-def _prefix(organisation: str) -> str:
-    """The letters before the numbers of its rules: the first of each word, or the first three."""
-    words = [word for word in re.split(r"[-0-9]+", organisation) if word]
-    letters = "".join(word[0] for word in words) if len(words) > 1 else words[0]
-    return f"{letters}xx"[:3].upper() if len(letters) < 2 else letters[:3].upper()  # noqa: PLR2004 -- a prefix has two letters or more
-
-
-def _as_comments(text: str) -> str:
-    """The sentences of the statement as comments, each with its line, to be worked off one by one."""
-    found = sentences(text)
-    if not found:
-        return ""
-    lines = [f"# {sentence.line:>4}  {sentence.text}" for sentence in found]
-    return "\n".join(
-        [
-            "",
-            "# --- the sentences of the statement: take each out when it has its rule, or promises nothing ---",
-            *lines,
-            "",
-        ]
-    )
-
-
-def _show_tables(pack: Pack, language: showing.Language, text: str | None) -> None:
-    statement = pack.file.statement
-    click.echo(f"{pack.name}: {statement.title}, version {pack.version}, in force from {pack.effective_from}.")
-    if statement.effective_from_assumed:
-        click.echo(f"Assumed: {statement.effective_from_assumed}")
-    click.echo()
-    render.table([_short(row) for row in showing.datasets(pack, language, text)])
-    named = list(showing.recipients(pack, language, text))
-    if named:
-        click.echo("Recipients that the statement names")
-        render.table(named)
-    silent: list[dict[str, Any]] = [{"open": getattr(row, language), "instead": row.instead} for row in pack.file.open]
-    if silent:
-        click.echo()
-        click.echo("What the statement leaves open")
-        render.table(silent)
-
-
-def _short(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A dataset in the columns that fit a terminal; JSON and CSV have them all."""
-    return {
-        "dataset": f"{row['activity']}/{row['dataset']}",
-        "categories": row["categories"],
-        "purposes": row["purposes"],
-        "basis": row["bases"],
-        "kept": row["retention"],
-        "rules": row["rules"],
-        "words": " · ".join(row["words"]),
-    }
-
-
-def _briefly(fault: linting.Fault) -> dict[str, Any]:
-    where = fault.file if fault.line is None else f"{fault.file}:{fault.line}"
-    return {"severity": fault.severity, "where": where, "rule": fault.rule, "what": fault.message, "words": fault.words}
-
-
-def _sources(org: str | None) -> tuple[str, ...]:
-    return builtin_ids() if org is None else (org,)
-
-
-def _weighs(fault: linting.Fault, only: str | None) -> bool:
-    return only is None or fault.severity in {"error", only}
+# --- what belongs together ----------------------------------------------------------------------------------------------
 
 
 def _one_for(statement: Path | None, org: str | None) -> None:
@@ -225,40 +150,134 @@ def _one_for(statement: Path | None, org: str | None) -> None:
         raise click.UsageError(message)
 
 
-def _covered(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A rule in the columns that fit a terminal; JSON and CSV have them all."""
-    return {
-        "line": row.get("line"),
-        "rule": row["rule"] or "none",
-        "words": row.get("text") or row["words"],
-        "how": row.get("how"),
-        "promises": row.get("promises"),
-        "assumed or why not": row.get("assumed") or row.get("reason"),
-    }
+def _text_of(name: str, given: Path | None) -> str | None:
+    """The text of a pack that may not even load: lint says what is wrong with it."""
+    try:
+        (source,) = sources(name)
+    except PolicyInvalid:
+        return None
+    return text_for(source, given)
 
 
-def _refuse_wrong_citations(source: str, text: str) -> None:
-    wrong = [fault for fault in linting.lint(*pack_text(source), text) if fault.code.startswith("citation-")]
+def _refuse_wrong_citations(source: Source, text: str | None) -> None:
+    if text is None:
+        return
+    faults = linting.lint(*pack_text(source.name), text)
+    wrong = [fault for fault in faults if fault.code.startswith("citation-")]
     if wrong:
         raise PolicyInvalid("\n".join(f"{fault.file}:{fault.line}: {fault.rule}: {fault.message}" for fault in wrong))
+    for fault in faults:
+        if fault.code == "other-text":
+            click.echo(f"pdl: {fault.file}:{fault.line}: {fault.message}", err=True)
 
 
-def _text_for(source: str, given: Path | None) -> str | None:
-    """The text of the statement: the file that was given, or the one that the pack names beside itself."""
-    if given is not None:
-        return _read(given)
-    try:
-        named = load_pack(source).file.statement.text
-    except PolicyInvalid:
-        return None  # Lint says what is wrong with the pack; the other commands load it again and say so.
-    return _read(Path(source).parent / named) if named is not None else None
+def _together(outcomes: Iterable[Tested]) -> Tested:
+    """What came of the law over all organisations."""
+    found = tuple(outcomes)
+    rules = {rule for one in found for rule in (*one.judged, *one.findings)}
+    return Tested(
+        {rule: sum(one.judged.get(rule, 0) for one in found) for rule in rules},
+        {rule: sum(one.findings.get(rule, 0) for one in found) for rule in rules},
+        {
+            rule: max(one.last[rule] for one in found if rule in one.last)
+            for rule in rules
+            if any(rule in one.last for one in found)
+        },
+    )
 
 
-def _read(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        message = f"{path}: cannot be read as the text of a statement; name a text file in UTF-8."
-        raise PolicyInvalid(message) from fault
+# --- tables -------------------------------------------------------------------------------------------------------------
+
+
+def _draw_pack(pack: Pack, language: showing.Language, text: str | None) -> None:
+    for name, value in showing.identity(pack, language):
+        entry(name, value)
+    click.echo()
+    for row in showing.datasets(pack, language, text):
+        click.echo(f"{row['activity']}/{row['dataset']}: {row['what']}")
+        for name, value in showing.paragraphs(row, language):
+            entry(name, value, indent=2, width=17)
+        click.echo()
+    for title, rows in showing.lists(pack, language, text):
+        click.echo(title)
+        for name, value in rows:
+            entry(name, value, indent=2, width=17)
+        click.echo()
+
+
+def _draw_faults(faults: Iterable[linting.Fault]) -> None:
+    found = list(faults)
+    for fault in found:
+        where = fault.file if fault.line is None else f"{fault.file}:{fault.line}"
+        click.echo(" ".join(filter(None, (f"{fault.severity:<6}", where, fault.rule, f"[{fault.code}]"))))
+        wrapped("       ", fault.message)
+        if fault.sentence is not None:
+            wrapped(f"       line {fault.sentence_line}: ", f"“{fault.sentence}”")
+        elif fault.words is not None:
+            wrapped("       ", f"“{fault.words}”")
+    if not found:
+        click.echo("Nothing is missing or doubtful.")
+        return
+    counts = {name: sum(fault.severity == name for fault in found) for name in ("error", "doubt", "note")}
+    click.echo(", ".join(f"{count} {name}{'s' if count != 1 else ''}" for name, count in counts.items() if count))
+
+
+def _draw_coverage(rows: Iterable[Mapping[str, Any]], language: showing.Language) -> None:
+    """Sentence by sentence where the text is there, else rule by rule; each rule with how it is judged."""
+    organisation, sentence = None, None
+    counts = {"rules": 0, "without": 0}
+    seen: set[str] = set()
+    for row in rows:
+        if row["organisation"] != organisation:
+            organisation = row["organisation"]
+            click.echo(f"{organisation}\n{'-' * len(organisation)}")
+        if "sentence" in row and row["sentence"] != sentence:
+            sentence = row["sentence"]
+            wrapped(f"line {row['line']:>3}  ", row["text"])
+        if row["rule"] is None:
+            click.echo(f"          {_WORDS[language]['no rule']}")
+            counts["without"] += 1
+            continue
+        if row["rule"] in seen:
+            click.echo(f"          {row['rule']}, {_WORDS[language]['above']}")
+            continue
+        seen.add(row["rule"])
+        _draw_rule(row, language, 10 if "sentence" in row else 0)
+    click.echo(
+        f"\n{len(seen)} {_WORDS[language]['rules']}"
+        + (f", {counts['without']} {_WORDS[language]['without']}" if counts["without"] else "")
+    )
+
+
+_WORDS: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "no rule": "no rule", "none": "not judged", "above": "as above", "rules": "rules", "without": "sentences without one",
+        "event": "by event", "clock": "by the clock", "load": "when the pack is loaded", "exception": "as an exception", "assumed": "assumed: ", "changes": "would change it: ", "reason": "because: ",
+        "judged": "events judged", "judged 1": "event judged", "findings": "findings", "findings 1": "finding", "last": "the last since",
+    },
+    "nl": {
+        "no rule": "geen regel", "none": "niet getoetst", "above": "als hierboven", "rules": "regels", "without": "zinnen zonder regel",
+        "event": "op gebeurtenis", "clock": "op de klok", "load": "bij het laden", "exception": "als uitzondering", "assumed": "aangenomen: ", "changes": "anders bij: ", "reason": "omdat: ",
+        "judged": "gebeurtenissen getoetst", "judged 1": "gebeurtenis getoetst", "findings": "bevindingen", "findings 1": "bevinding", "last": "de laatste sinds",
+    },
+}  # fmt: skip
+
+
+def _draw_rule(row: Mapping[str, Any], language: showing.Language, indent: int) -> None:
+    words = _WORDS[language]
+    law = f", Art. {row['law']}" if row["law"] else ""
+    kinds = f" ({', '.join(row['promises'])})" if row["promises"] else ""
+    entry(row["rule"], f"{words[row['how']]}{kinds}{law}: {row[language]}", indent=indent, width=_RULE_WIDTH)
+    under = " " * (indent + _RULE_WIDTH)
+    if "sentence" not in row and row["organisation"] != LAW:
+        wrapped(under, f"“{row['words']}”")
+    for name in ("assumed", "changes", "reason"):
+        if row[name]:
+            wrapped(under, f"{words[name]}{row[name]}")
+    if "judged" in row and row["promises"]:
+        last = f", {words['last']} {row['last'][:10]}" if row["last"] else ""
+        judged, found = (words[f"{name} 1" if row[name] == 1 else name] for name in ("judged", "findings"))
+        wrapped(under, f"{row['judged']:,} {judged}, {row['findings']:,} {found}{last}")
+
+
+_RULE_WIDTH: Final = 12

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+import re
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -15,6 +16,29 @@ Term = Annotated[str, Meta(pattern=r"^P[0-9]+[YMWD]$|^PT[0-9]+H$")]
 Basis: TypeAlias = Literal[
     "consent", "contract", "legal-obligation", "vital-interest", "public-task", "legitimate-interest"
 ]
+How: TypeAlias = Literal["event", "clock", "load", "exception", "none"]
+"""What can contradict a rule: an event, the clock, loading the pack, the failed exception to another rule, or nothing."""
+
+
+_UNITS: Final = {
+    "Y": (("year", "years"), ("jaar", "jaar")),
+    "M": (("month", "months"), ("maand", "maanden")),
+    "W": (("week", "weeks"), ("week", "weken")),
+    "D": (("day", "days"), ("dag", "dagen")),
+    "H": (("hour", "hours"), ("uur", "uur")),
+}
+_TERM: Final = re.compile(r"P(?:T(?=\d+H))?(\d+)([YMWDH])")
+
+
+def spoken(term: str, language: Literal["nl", "en"]) -> str:
+    """A term in words: P2Y is "2 years", P0D "at once"; what is no term comes back as it is."""
+    found = _TERM.fullmatch(term)
+    if found is None:
+        return term
+    if found[1] == "0":
+        return "at once" if language == "en" else "meteen"
+    one, many = _UNITS[found[2]][0 if language == "en" else 1]
+    return f"{found[1]} {one if found[1] == '1' else many}"
 
 
 class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,20 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar, final
 
 from msgspec import Meta, Struct, field
 
-from ledger.policy.labels import Basis, CountryCode, DpvTerm, Label, SchemeLabel, Term, Text
+from ledger.policy.labels import Basis, CountryCode, DpvTerm, How, Label, SchemeLabel, Term, Text
 
 if TYPE_CHECKING:
     from ledger.policy.promises import Promise
 
 
 class Article(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A provision that is itself a rule where no rule of a statement covers the act."""
+    """A provision that is itself a rule where no rule of a statement covers the act.
+
+    `how`, `assumed`, `changes` and `reason` say the same as in a rule of a statement.
+    """
 
     id: Annotated[str, Meta(pattern=r"^GDPR-[0-9]+(\([0-9]+\))?$")]
     article: Text
     nl: Text
     en: Text
     dpv: DpvTerm
+    how: How
+    assumed: Text | None = None
+    changes: Text | None = None
+    reason: Text | None = None
 
 
 class BasisLabel(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):

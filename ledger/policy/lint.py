@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.domain.errors import PolicyInvalid
 from ledger.policy.model import UNSPECIFIED, Dataset, Pack, Rule
 from ledger.policy.packs import parse_pack, places
 from ledger.policy.promises import ClientParameter, Matrix, Promise, Recipients, Retention
 from ledger.policy.references import RULE, is_unknown, promised_rules, references
-from ledger.policy.sentences import line_of, places_of
+from ledger.policy.sentences import at_place, line_of, places_of, sentences
 
 WORDS_MAX: Final = 120
 """The longest citation, in characters: enough to find the sentence, too little to be a copy of it."""
@@ -29,7 +30,10 @@ _PERSONAL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}|(?:\d[ -]?){8,}|\b\d{
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """One thing that lint found: what, where in the file, in which rule, and how to mend it."""
+    """One thing that lint found: what, where in the file, in which rule, and how to mend it.
+
+    With the text of the statement at hand, `sentence` is the sentence of the rule, and `sentence_line` its line there.
+    """
 
     severity: Severity
     code: str
@@ -39,6 +43,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     place: str = ""
     rule: str | None = None
     words: str | None = None
+    sentence: str | None = None
+    sentence_line: int | None = None
 
 
 class _Found(Struct, frozen=True):
@@ -62,7 +68,8 @@ def lint(text: str, name: str, statement: str | None = None) -> list[Fault]:
         return [_unloadable(line, name) for line in str(fault).splitlines()]
     lines = places(text)
     found = [*_checks(pack), *(_citations_in(pack, statement) if statement is not None else ())]
-    faults = [_placed(one, pack, name, lines) for one in found]
+    text_of = _Sentences(pack, statement)
+    faults = [text_of.beside(_placed(one, pack, name, lines)) for one in found]
     return sorted(faults, key=lambda fault: (fault.line or 0, fault.code, fault.message))
 
 
@@ -334,7 +341,9 @@ def _citations_in(pack: Pack, statement: str) -> Iterator[_Found]:
 def _once(words: str, statement: str, place: str, rule: str) -> Iterator[_Found]:
     found = places_of(statement, words)
     if not found:
-        yield _error("citation-not-found", place, f"these words are not in the text: {words!r}", rule)
+        yield _error(
+            "citation-not-found", place, f"these words are not in the text: {words!r}{_nearly(words, statement)}", rule
+        )
     if len(found) > 1:
         at = ", ".join(str(line_of(statement, place_)) for place_ in found)
         yield _error(
@@ -343,6 +352,34 @@ def _once(words: str, statement: str, place: str, rule: str) -> Iterator[_Found]
             f"these words are {len(found)} times in the text, at lines {at}: {words!r}; quote more",
             rule,
         )
+
+
+def _nearly(words: str, statement: str) -> str:
+    """Where words are that differ in spaces, line ends, capitals, quotes or hyphens alone."""
+    loose, places = _loosely(statement)
+    sought = _loosely(words.strip())[0]
+    at = loose.find(sought) if sought else -1
+    if at < 0:
+        return "; quote a few words as they stand there"
+    line = line_of(statement, places[at])
+    return f"; line {line} has them with other spaces, line ends, capitals, quotes or hyphens: quote them as they stand there, on one line"
+
+
+_LIKE: Final = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011\u2013\u2014", "''\"\"----", "\u00ad\u200b")
+
+
+def _loosely(text: str) -> tuple[str, list[int]]:
+    """A text without what the eye passes over, and where each of its characters stood."""
+    kept: list[str] = []
+    places: list[int] = []
+    for place, character in enumerate(text):
+        plain = character.casefold().translate(_LIKE)
+        if character.isspace():
+            plain = "" if kept and kept[-1] == " " else " "
+        for part in plain:
+            kept.append(part)
+            places.append(place)
+    return "".join(kept), places
 
 
 # --- placing ----------------------------------------------------------------------------------------------------------
@@ -364,6 +401,23 @@ def _placed(found: _Found, pack: Pack, name: str, lines: Mapping[str, int]) -> F
         rule=rule,
         words=pack.rules[rule].words if rule is not None and rule in pack.rules else None,
     )
+
+
+class _Sentences:
+    """The sentence of each rule, in the text of the statement if it is at hand."""
+
+    def __init__(self, pack: Pack, statement: str | None) -> None:
+        self._pack, self._text = pack, statement or ""
+        self._found = sentences(self._text)
+
+    def beside(self, fault: Fault) -> Fault:
+        """The fault with its sentence, where its citation is in the text once."""
+        words = fault.words or ""
+        places = places_of(self._text, words)
+        sentence = at_place(self._found, places[0]) if len(places) == 1 else None
+        if sentence is None:
+            return fault
+        return replace(fault, sentence=sentence.text, sentence_line=sentence.line)
 
 
 def _nearest(place: str, lines: Mapping[str, int]) -> int | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, final
 
 from msgspec import Meta, Struct, field
 
-from ledger.policy.labels import Basis, DpvTerm, Id, Label, RuleId, SchemeLabel, Term, Text
+from ledger.policy.labels import Basis, DpvTerm, How, Id, Label, RuleId, SchemeLabel, Term, Text
 from ledger.policy.law import Law
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ UNSPECIFIED: Final = "unspecified"
 Unspecified: TypeAlias = Literal["unspecified"]
 Values: TypeAlias = Literal["sealed", "not kept"]
 Keeping: TypeAlias = Literal["sealed", "not kept", "prohibited", "unlisted"]
-How: TypeAlias = Literal["event", "clock", "load", "exception", "none"]
 
 SPACES: Final = (
     "activity",

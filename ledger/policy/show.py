@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-import msgspec
-
-from ledger.policy.model import UNSPECIFIED, Activity, Dataset, Pack, Rule
-from ledger.policy.references import promised_rules
-from ledger.policy.sentences import Sentence, at_place, places_of, sentences
+from ledger.policy.model import UNSPECIFIED, Activity, Dataset, Pack, ParameterLabel, Prohibited
+from ledger.policy.sentences import at_place, places_of, sentences
 
 Language: TypeAlias = Literal["nl", "en"]
 Row: TypeAlias = dict[str, Any]
@@ -59,26 +56,58 @@ def recipients(pack: Pack, language: Language, statement: str | None = None) -> 
         }
 
 
-def coverage(pack: Pack, statement: str | None = None) -> Iterator[Row]:
-    """One row for each rule: how it is judged, by which kinds of promise, and what was assumed.
+def identity(pack: Pack, language: Language) -> Iterator[tuple[str, str]]:
+    """Whose statement it is, in which version and reading, since when, who plays which part: (name, text)."""
+    statement, words = pack.file.statement, _WORDS[language]
+    yield words["statement"], f"{statement.name}: {statement.title}"
+    yield words["version"], f"{statement.version} ({words['reading']} {statement.reading})"
+    since = statement.effective_from.isoformat()
+    yield words["since"], f"{since} ({statement.effective_from_assumed})" if statement.effective_from_assumed else since
+    yield words["text"], f"SHA-256 {statement.sha256}"
+    for id_, party in pack.file.parties.items():
+        same = party.same_person_as
+        other = f" ({words['same']} {same})" if same is not None else ""
+        yield id_, f"{_of(party, language)}{other}{_ruled(party.rule)}"
+    doubts = sum(rule.doubt is not None for rule in pack.file.rules)
+    assumed = sum(rule.assumed is not None for rule in pack.file.rules)
+    yield words["rules"], f"{len(pack.rules)}, {assumed} {words['assumed_rules']}, {doubts} {words['doubts']}"
 
-    With the text of the statement the rows follow the text: each sentence with each of its rules, and a row with
-    `rule` None for a sentence that has none. A rule that places no sentence comes last.
-    """
-    kinds = _kinds(pack)
-    if statement is None:
-        yield from (_rule(pack, rule, kinds) for rule in pack.file.rules)
-        return
-    found = sentences(statement)
-    placed = _rules_by_sentence(pack.file.rules, statement, found)
-    for number, sentence in enumerate(found, 1):
-        where = {"sentence": number, "line": sentence.line, "text": sentence.text}
-        for id_ in placed.get(sentence.start, ()):
-            yield _rule(pack, pack.rules[id_], kinds) | where
-        if sentence.start not in placed:
-            yield {"organisation": pack.organisation, "rule": None} | where
-    there = {id_ for ids in placed.values() for id_ in ids}
-    yield from (_rule(pack, rule, kinds) for rule in pack.file.rules if rule.id not in there)
+
+def paragraphs(row: Mapping[str, Any], language: Language) -> Iterator[tuple[str, str]]:
+    """What a dataset's row says, for a person to read: (name, text), without what is empty."""
+    words = _WORDS[language]
+    for name, key in _PARAGRAPHS:
+        value = row[key]
+        text = words["unspecified"] if value == UNSPECIFIED else value if isinstance(value, str) else ", ".join(value)
+        if text:
+            yield words[name], text
+    if row["values"] != "sealed" or row["not_kept"]:
+        yield words["values"], ", ".join(row["not_kept"]) or words["none kept"]
+    for text in row["words"]:
+        yield words["words"], f"“{text}”"
+    for text in row["assumed"]:
+        yield words["assumed"], text
+
+
+def lists(pack: Pack, language: Language, statement: str | None = None) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """What else the statement says, beside its datasets: (title, [(id, text)]), without what is empty."""
+    words, file = _WORDS[language], pack.file
+    yield from _filled(
+        words["recipients"],
+        [(row["recipient"], _recipient(row, words)) for row in recipients(pack, language, statement)],
+    )
+    yield from _filled(words["parameters"], [(id_, _parameter(row, language)) for id_, row in file.parameters.items()])
+    yield from _filled(
+        words["controls"],
+        [
+            (id_, f"{_of(row, language)}, {words['every']} {_said(row.every, words)}{_ruled(row.rule)}")
+            for id_, row in file.controls.items()
+        ],
+    )
+    yield from _filled(
+        words["prohibited"], [(row.activity, _prohibited(pack, row, language)) for row in file.prohibited]
+    )
+    yield from _filled(words["open"], [(row.about, f"{_of(row, language)}. {row.instead}") for row in file.open])
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -101,21 +130,6 @@ class _Text:
         return sentence.text if sentence is not None else words
 
 
-def _rule(pack: Pack, rule: Rule, kinds: Mapping[str, list[str]]) -> Row:
-    return {
-        "organisation": pack.organisation,
-        "rule": rule.id,
-        "words": rule.words,
-        "how": rule.how,
-        "promises": kinds.get(rule.id, []),
-        "law": rule.law,
-        "assumed": rule.assumed,
-        "changes": rule.changes,
-        "doubt": rule.doubt,
-        "reason": rule.reason,
-    }
-
-
 def _dataset(pack: Pack, activity: Activity, dataset: Dataset, language: Language, text: _Text) -> Row:
     retention, rules = dataset.retention, dict.fromkeys((*dataset.rules, *dataset.retention.rules))
     return {
@@ -128,6 +142,9 @@ def _dataset(pack: Pack, activity: Activity, dataset: Dataset, language: Languag
         "classes": _labelled(pack, "class", dataset.classes, language),
         "purposes": _labelled(pack, "purpose", dataset.purposes, language),
         "bases": UNSPECIFIED if isinstance(dataset.bases, str) else list(dataset.bases),
+        "bases_labels": UNSPECIFIED
+        if isinstance(dataset.bases, str)
+        else [_basis(pack, id_, language) for id_ in dataset.bases],
         "recipients": _recipients(pack, activity.id),
         "systems": list(activity.systems),
         "locations": activity.locations if isinstance(activity.locations, str) else list(activity.locations),
@@ -139,7 +156,99 @@ def _dataset(pack: Pack, activity: Activity, dataset: Dataset, language: Languag
         "not_kept": list(dataset.not_kept),
         "rules": list(rules),
         "words": text.of(pack, rules),
+        "dpv": _dpv(pack, activity, dataset),
         "assumed": [text_ for text_ in (activity.assumed, dataset.assumed, retention.assumed) if text_],
+    }
+
+
+_PARAGRAPHS: Final = (
+    ("categories", "categories"),
+    ("classes", "classes"),
+    ("purposes", "purposes"),
+    ("basis", "bases_labels"),
+    ("kept", "retention"),
+    ("from", "recipients"),
+    ("systems", "systems"),
+    ("where", "locations"),
+    ("who", "roles"),
+    ("rules", "rules"),
+)
+_WORDS: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "statement": "statement", "version": "version", "reading": "reading", "since": "in force from", "text": "its text", "same": "the same person as",
+        "rules": "rules", "assumed_rules": "with an assumed default", "doubts": "doubtful as they stand", "unspecified": "unspecified", "categories": "data",
+        "classes": "about", "purposes": "for", "basis": "basis", "kept": "kept", "from": "recipients", "systems": "systems", "where": "stored in", "who": "roles",
+        "values": "no value kept", "none kept": "of anything", "words": "words", "assumed": "assumed", "recipients": "Recipients that the statement names",
+        "parameters": "What a client may set", "controls": "Controls that are promised", "prohibited": "Data that are not kept", "open": "What the statement leaves open", "every": "every",
+        "country": "country", "contract": "contract", "between": "between", "and": "and", "for": "for",
+    },
+    "nl": {
+        "statement": "verklaring", "version": "versie", "reading": "lezing", "since": "geldt vanaf", "text": "de tekst", "same": "dezelfde persoon als",
+        "rules": "regels", "assumed_rules": "met een aangenomen uitleg", "doubts": "op zichzelf twijfelachtig", "unspecified": "niet vermeld", "categories": "gegevens",
+        "classes": "over", "purposes": "voor", "basis": "grondslag", "kept": "bewaard", "from": "ontvangers", "systems": "systemen", "where": "opgeslagen", "who": "rollen",
+        "values": "geen waarde van", "none kept": "enig gegeven", "words": "tekst", "assumed": "aangenomen", "recipients": "Ontvangers die de verklaring noemt",
+        "parameters": "Wat een opdrachtgever mag instellen", "controls": "Beloofde controles", "prohibited": "Gegevens die niet worden bewaard", "open": "Wat de verklaring openlaat", "every": "elke",
+        "country": "land", "contract": "overeenkomst", "between": "tussen", "and": "en", "for": "voor",
+    },
+}  # fmt: skip
+
+
+def _of(label: Any, language: Language) -> str:
+    return str(getattr(label, language))
+
+
+def _ruled(rule: str | None) -> str:
+    return f" [{rule}]" if rule is not None else ""
+
+
+def _said(value: str, words: Mapping[str, str]) -> str:
+    return words["unspecified"] if value == UNSPECIFIED else value
+
+
+def _filled(title: str, rows: list[tuple[str, str]]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    if rows:
+        yield title, rows
+
+
+def _recipient(row: Row, words: Mapping[str, str]) -> str:
+    where, contract = _said(row["country"], words), _said(row["contract"], words)
+    return f"{row['what']}; {words['country']}: {where}; {words['contract']}: {contract}{_ruled(row['rule'])}"
+
+
+def _parameter(row: ParameterLabel, language: Language) -> str:
+    words = _WORDS[language]
+    bounds = f", {words['between']} {row.at_least} {words['and']} {row.at_most}" if row.at_least and row.at_most else ""
+    assumed = f". {words['assumed'].capitalize()}: {row.assumed}" if row.assumed else ""
+    return f"{_of(row, language)}{bounds}{_ruled(row.rule)}{assumed}"
+
+
+def _prohibited(pack: Pack, row: Prohibited, language: Language) -> str:
+    whom = _labelled(pack, "class", row.classes, language)
+    of = f" ({_WORDS[language]['classes']}: {', '.join(whom)})" if whom else ""
+    return f"{', '.join(_labelled(pack, 'category', row.categories, language))}{of}{_ruled(row.rule)}"
+
+
+def _basis(pack: Pack, id_: str, language: Language) -> str:
+    label = pack.law.file.bases.get(id_)
+    return id_ if label is None else f"{_of(label, language)} (Art. {label.article})"
+
+
+def _dpv(pack: Pack, activity: Activity, dataset: Dataset) -> Row:
+    """The terms of the W3C Data Privacy Vocabulary behind a row, by id."""
+    bases = () if isinstance(dataset.bases, str) else dataset.bases
+    spaces = (
+        ("categories", "category", dataset.categories),
+        ("classes", "class", dataset.classes),
+        ("purposes", "purpose", dataset.purposes),
+    )
+    return {
+        "activity": activity.dpv,
+        "dataset": dataset.dpv,
+        **{
+            name: {id_: label.dpv for id_ in ids if (label := pack.label(space, id_)) is not None}
+            for name, space, ids in spaces
+        },
+        "bases": {id_: pack.law.file.bases[id_].dpv for id_ in bases},
     }
 
 
@@ -163,25 +272,3 @@ def _recipients(pack: Pack, activity: str) -> list[str]:
         for id_, recipient in pack.file.recipients.items()
         if not recipient.activities or activity in recipient.activities
     ]
-
-
-def _kinds(pack: Pack) -> Mapping[str, list[str]]:
-    """The kinds of promise that name each rule, each once, in the order of the pack."""
-    kinds: dict[str, dict[str, None]] = {}
-    for promise in pack.promises:
-        kind: str = msgspec.to_builtins(promise)["kind"]
-        for id_ in promised_rules(promise):
-            kinds.setdefault(id_, {})[kind] = None
-    return {id_: list(names) for id_, names in kinds.items()}
-
-
-def _rules_by_sentence(rules: Iterable[Rule], statement: str, found: list[Sentence]) -> dict[int, list[str]]:
-    """The rules of each sentence, by where the sentence starts; a citation that is not there once places nothing."""
-    placed: dict[int, dict[str, None]] = {}
-    for rule in rules:
-        for words in (rule.words, *rule.more):
-            places = places_of(statement, words)
-            sentence = at_place(found, places[0]) if len(places) == 1 else None
-            if sentence is not None:
-                placed.setdefault(sentence.start, {})[rule.id] = None
-    return {start: sorted(ids) for start, ids in placed.items()}

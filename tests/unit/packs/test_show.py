@@ -6,6 +6,7 @@ import pytest
 
 from consumers.cli import run
 from ledger.policy import show
+from ledger.policy.coverage import coverage
 from ledger.policy.packs import builtin_packs, load_pack
 
 STATEMENT = """Voorbeeld
@@ -29,7 +30,7 @@ def test_with_the_text_at_hand_whole_sentences_are_shown():
 
 
 def test_each_sentence_is_listed_with_its_rules_or_with_none():
-    rows = list(show.coverage(load_pack("infactor"), STATEMENT))
+    rows = list(coverage(load_pack("infactor"), STATEMENT))
     assert [(row["line"], row["text"], row["rule"]) for row in rows if "line" in row] == [
         (1, "Voorbeeld", None),
         (3, "Uw gegevens worden niet langer bewaard dan nodig.", "IF-11"),
@@ -40,7 +41,7 @@ def test_each_sentence_is_listed_with_its_rules_or_with_none():
 
 
 def test_coverage_places_every_rule():
-    rows = [row for pack in builtin_packs().values() for row in show.coverage(pack)]
+    rows = [row for pack in builtin_packs().values() for row in coverage(pack)]
     assert len(rows) == 123
     assert {row["how"] for row in rows} <= {"event", "clock", "load", "exception", "none"}
     assert all(row["reason"] for row in rows if row["how"] == "none")
