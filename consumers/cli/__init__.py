@@ -31,7 +31,10 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Try": {
         "demo": ("consumers.demo.tour:demo", "Play a year of five organisations and show what the ledger makes of it."),
         "judge": ("consumers.cli.judge:judge", "Judge a file of events against published statements, in memory."),
-        "policy": ("consumers.cli.policy:policy", "Show, check, begin, compare and try policy packs: statements as data."),
+        "policy": (
+            "consumers.cli.policy:policy",
+            "Show, check, begin, compare and try policy packs: statements as data.",
+        ),
         "schema": ("consumers.cli.schema:schema", "Print the JSON Schema of one event type, or list the types."),
         "bench": ("consumers.cli.bench:bench", "Measure the write path and the registers against raw limits."),
     },
