@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, cast, get_type_hints
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from ledger.domain.events import BY_WIRE, EVENT_TYPES, Date, Event
+from ledger.domain.events import BY_WIRE, COUNTRIES, EVENT_TYPES, LANGUAGE, Country, Date, Event, Notice
 
 BODY_BYTES_MAX: Final = 1_048_576
 """Kafka's own default for one record; a larger one is quarantined as too-large."""
@@ -37,9 +39,10 @@ Reason = Literal[
 ]
 REASONS: Final[tuple[Reason, ...]] = Reason.__args__  # type: ignore[attr-defined]
 Headers = Sequence[tuple[str, bytes]]
-_PLAIN_OBJECTS: Final = 4
-"""The objects of an event with values: the envelope, its data, their subject and the values themselves."""
-_OFFSET_WITHOUT_COLON: Final = re.compile(rb'[+-]\d{4}"')
+_NO_DATE: Final = "a date in data does not exist or lies outside the years 1900 to 2199; send RFC 3339."
+_NO_NOTICE: Final = "the notice needs a date that exists, from 1900 to 2199, and a language tag such as nl or nl-BE."
+_NO_COUNTRY: Final = "a country is two capital letters (ISO 3166-1)."
+_OFFSET_WITHOUT_COLON: Final = re.compile(rb':\d\d(\.\d+)?[+-]\d{4}"')
 
 NOT_SENT: Final = "(unknown fields)"
 """The one field of Envelope that is not read from a message: which unknown fields the careful path left out."""
@@ -116,7 +119,7 @@ def canonical(envelope: Envelope) -> bytes:
     return _encode(envelope)
 
 
-class Read(NamedTuple):
+class Read(Struct, frozen=True, gc=False):
     """An event and its canonical form: its content as bytes that do not depend on key order or white space."""
 
     envelope: Envelope
@@ -141,29 +144,21 @@ def read(body: bytes, headers: Headers = ()) -> Read | Unrecordable:
     # Each JSON key brings one colon. A message with as many colons as its canonical form therefore repeats none,
     # unless a colon is written as an escape; so any backslash takes the careful path too.
     # Values are kept as they came, so that repeated keys, or bytes that are no UTF-8, could hide in them; and an
-    # offset without a colon (+0100) gets one.
+    # offset without a colon (+0100) gets one. The one control character that JSON lets through is DEL.
     if (
         b"\\" in body
+        or b"\x7f" in body
         or body.count(b":") != canonical.count(b":")
         or len(body) > BODY_BYTES_MAX
-        or not _is_utf8(body)
-        or (body.count(b"{") > _PLAIN_OBJECTS and _nested(envelope.data))
+        or not (body.isascii() or _is_utf8(body))
         or (envelope.time.tzinfo is not UTC and _OFFSET_WITHOUT_COLON.search(body) is not None)
-        or _beyond(envelope)
+        or _odd(envelope)
     ):
         return _carefully(body)
     return Read(envelope, canonical)
 
 
-def _nested(data: Event) -> bool:
-    """Whether a value is more than a text or a number."""
-    values = getattr(data, "values", None)
-    return values is not None and any(bytes(raw)[:1] in {b"{", b"["} for raw in values.values())
-
-
 def _is_utf8(body: bytes) -> bool:
-    if body.isascii():
-        return True
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
@@ -176,38 +171,74 @@ def _carefully(body: bytes) -> Read | Unrecordable:
     return found if isinstance(found, Unrecordable) else Read(found, _encode(found))
 
 
-def _beyond(envelope: Envelope) -> bool:
+def _odd(envelope: Envelope) -> bool:
     """Whether anything calls for the careful path that types alone do not tell."""
-    content = envelope.datacontenttype
+    content, data = envelope.datacontenttype, envelope.data
     return (
         not EARLIEST_YEAR <= envelope.time.year < LATEST_YEAR
         or (content is not None and content != "application/json" and content.startswith(SEALED_CONTENT))
         or bool(envelope.unknown_fields)
-        or _bad_dates(envelope.data)
-        or (envelope.WIRE == "pdl.data.collected.v1" and _says_nothing(envelope.data))
+        or _out_of_form(data) is not None
+        or (type(data) in _WITH_VALUES and _nested_or_nothing(data))
     )
 
 
-def _bad_dates(data: Event) -> bool:
-    """Whether a date that looks like one is none (30 February), or lies outside what can be calculated with."""
-    for name in _DATES[type(data)]:
-        value = getattr(data, name)
-        if value is not None and _bad_date(value.at if name == "notice" else value):
-            return True
-    return False
-
-
-def _bad_date(text: str | None) -> bool:
-    if text is None:
-        return False
-    try:
-        return not EARLIEST_YEAR <= datetime.fromisoformat(text).year < LATEST_YEAR
-    except ValueError:
-        return True
+def _nested_or_nothing(data: Any) -> bool:
+    """Whether a value may be more than a text or a number, or there is neither a value nor a category."""
+    if data.values is None:
+        return _says_nothing(data)
+    together = b"".join(data.values.values())
+    return b"{" in together or b"[" in together
 
 
 def _says_nothing(data: Event) -> bool:
     return getattr(data, "values", None) is None and getattr(data, "categories", None) is None
+
+
+class _Form(NamedTuple):
+    """A field whose text must have a form that its type does not tell: how to get it, what is good, what to say if not."""
+
+    get: Callable[[Any], Any]
+    good: Callable[[Any], bool]
+    detail: str
+
+
+def _out_of_form(data: Event) -> str | None:
+    if data.location is not None and data.location not in COUNTRIES:
+        return _NO_COUNTRY
+    for get, good, detail in _FORMS[type(data)]:
+        value = get(data)
+        if value is not None and not good(value):
+            return detail
+    return None
+
+
+def _forms(event: type[Event]) -> Iterator[_Form]:
+    """The forms of an event type beside its location, which every type has."""
+    for name, hint in get_type_hints(event, include_extras=True).items():
+        if hint in (Date, Date | None):
+            yield _Form(attrgetter(name), _is_date, _NO_DATE)
+        elif name == "notice":
+            yield _Form(attrgetter(name), _is_notice, _NO_NOTICE)
+        elif hint in (Country, Country | None) and name != "location":
+            yield _Form(attrgetter(name), COUNTRIES.__contains__, _NO_COUNTRY)
+
+
+def _is_date(text: str) -> bool:
+    """Whether a date exists (30 February does not), and lies where it can be calculated with."""
+    try:
+        return EARLIEST_YEAR <= datetime.fromisoformat(text).year < LATEST_YEAR
+    except ValueError:
+        return False
+
+
+def _is_notice(notice: Notice) -> bool:
+    return (notice.at is None or _is_date(notice.at)) and (notice.language is None or _is_language(notice.language))
+
+
+@lru_cache(maxsize=1_000)
+def _is_language(tag: str) -> bool:
+    return LANGUAGE.fullmatch(tag) is not None
 
 
 class _RepeatedKeyError(ValueError):
@@ -331,8 +362,9 @@ def _beyond_types(envelope: Envelope) -> str | None:
         return f"time lies in the year {envelope.time.year}; from {EARLIEST_YEAR} to {LATEST_YEAR - 1} is understood. Check the clock."
     if envelope.WIRE == "pdl.data.collected.v1" and _says_nothing(envelope.data):
         return "needs `values`, or `categories` where the values are not passed on."
-    if _bad_dates(envelope.data):
-        return "a date in data does not exist or lies outside the years 1900 to 2199; send RFC 3339."
+    out_of_form = _out_of_form(envelope.data)
+    if out_of_form is not None:
+        return out_of_form
     if any(_unprintable(text) for text in _names(envelope)):
         return "an identifier holds control characters or lone surrogates; send printable text."
     return None
@@ -408,14 +440,8 @@ def _binary(body: bytes, headers: Headers) -> Read | Unrecordable:
     return read(_encode({**attributes, "data": data}))
 
 
-_DATES: Final = {
-    event: tuple(
-        name
-        for name, hint in get_type_hints(event, include_extras=True).items()
-        if name == "notice" or hint in (Date, Date | None)
-    )
-    for event in EVENT_TYPES
-}
+_FORMS: Final = {event: tuple(_forms(event)) for event in EVENT_TYPES}
+_WITH_VALUES: Final = frozenset(event for event in EVENT_TYPES if "values" in event.__struct_fields__)
 _KNOWN_KEYS: Final = frozenset(
     {"specversion", "id", "source", "type", "time", "data", "datacontenttype", "sequence", "subject"}
     | {field.encode_name for event in EVENT_TYPES for field in msgspec.structs.fields(event)}

@@ -8,7 +8,9 @@ Source: the contract at the edges, version 1.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from string import ascii_uppercase
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -48,7 +50,12 @@ Keyed = Annotated[str, Meta(min_length=1, max_length=TEXT_LENGTH_MAX, extra={"ve
 Sealed = Annotated[str, Meta(min_length=1, max_length=TEXT_LENGTH_MAX, extra={"veil": "sealed"})]
 Opaque = Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX)]
 """An id that a producer or the ledger made up: it names an event or a system, never a person."""
-Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+COUNTRIES: Final = frozenset(first + second for first in ascii_uppercase for second in ascii_uppercase)
+"""Two capital letters, as ISO 3166-1 has them."""
+LANGUAGE: Final = re.compile("^[a-z]{2,3}(-[A-Za-z]{2})?$")
+Country = Annotated[str, Meta(extra_json_schema={"type": "string", "pattern": "^[A-Z]{2}$"})]
+Language = Annotated[str, Meta(extra_json_schema={"type": "string", "pattern": LANGUAGE.pattern})]
+"""Both are looked at after decoding (`ledger.domain.envelope`), because the decoder takes a third of its time for a pattern."""
 Moment = Annotated[datetime, Meta(tz=True)]
 Date = Annotated[
     str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2}))?$")
@@ -101,7 +108,7 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     id: NoticeId
     version: Version | None = None
     at: Date | None = None
-    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z]{2})?$")] | None = None
+    language: Language | None = None
 
 
 class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):

@@ -58,7 +58,7 @@ def record() -> Record:
     """The stored record of the example event."""
     found = read(EVENT)
     assert not isinstance(found, Unrecordable)
-    envelope, content = found
+    envelope, content = found.envelope, found.canonical
     desk = SealingDesk(load_pack("klantinfocus"), cast("KeyStore", _Tokens()))
     desk.ids.people = {("klantinfocus", "email", "ada@example.org"): PERSON}
     keys = {

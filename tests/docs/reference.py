@@ -122,8 +122,9 @@ def _annotated(base: Any, metas: tuple[Any, ...]) -> str:
     space = (meta.extra or {}).get("space")
     if space:
         return f"{space} id"
-    if meta.pattern:
-        return _PATTERNS.get(meta.pattern, "text")
+    pattern = meta.pattern or (meta.extra_json_schema or {}).get("pattern")
+    if pattern:
+        return _PATTERNS.get(pattern, "text")
     if meta.tz:
         return "RFC 3339 time"
     return _form(base)
@@ -131,7 +132,7 @@ def _annotated(base: Any, metas: tuple[Any, ...]) -> str:
 
 _PATTERNS: Final = {
     "^[A-Z]{2}$": "country (ISO 3166-1 alpha-2)",
-    "^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$": "language tag",
+    "^[a-z]{2,3}(-[A-Za-z]{2})?$": "language tag",
     r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2}))?$": "RFC 3339 time, or a date",
 }
 
