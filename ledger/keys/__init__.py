@@ -7,13 +7,28 @@ keeps them nowhere; both pass tests/contracts/test_key_store.py.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["IDENTITY", "Destroyed", "Erased", "Fence", "Identifier", "Key", "KeyStore", "Scope", "expand"]
+__all__ = [
+    "IDENTITY",
+    "Closed",
+    "Destroyed",
+    "Erased",
+    "Fence",
+    "Finality",
+    "Identifier",
+    "Key",
+    "KeyStatus",
+    "KeyStore",
+    "Order",
+    "Scope",
+    "expand",
+]
 
 IDENTITY: Final = "identity"
 """The dataset of what names a person; its key dies with the person's last other dataset (per client)."""
@@ -63,7 +78,62 @@ class Destroyed(NamedTuple):
     pending: bool
 
 
-def expand(key: bytes, info: bytes) -> bytes:
+class Order(NamedTuple):
+    """What one case destroys: the keys of these scopes, and everything of these people."""
+
+    case: str
+    scopes: Collection[Scope]
+    people: Collection[str] = ()
+
+
+class Closed(NamedTuple):
+    """An epoch that ended: its root is destroyed, so that no copy of the key database from before opens any more.
+
+    `cases` are the erasures that became irreversible with it, at `at`. `mirrored` says that a mirror had the
+    wrapped state of the next epoch before; False: the ledger stood alone.
+    """
+
+    epoch: int
+    root: str
+    cases: tuple[str, ...]
+    at: datetime
+    mirrored: bool
+
+
+class Finality(NamedTuple):
+    """How final what a case destroyed is: nobody can use it since `stopped` (None: not known to the key store).
+
+    Copies of the key database from before open until `irreversible`; None: its epoch runs, or waits for a mirror.
+    """
+
+    epoch: int
+    root: str
+    stopped: datetime | None
+    irreversible: datetime | None
+    mirrored: bool
+
+
+class KeyStatus(NamedTuple):
+    """How the hierarchy stands. `pending` are cases that are not irreversible yet, oldest first.
+
+    `unfinished`: an epoch ended whose old root is not destroyed, because the mirror did not answer or a crash came
+    between. `stale`: buckets whose key goes when the epoch closes. `mirror`: where it is; None: alone.
+    """
+
+    epoch: int
+    root: str
+    kind: str
+    pending: tuple[str, ...]
+    since: datetime | None
+    unfinished: bool
+    buckets: int
+    stale: int
+    keys: int
+    mirror: str | None
+    last: Closed | None
+
+
+def expand(key: bytes | bytearray, info: bytes) -> bytes:
     """HKDF-Expand (RFC 5869) with SHA-256 to one block of 32 bytes."""
     return hmac.digest(key, info + b"\x01", "sha256")
 
@@ -72,20 +142,23 @@ class Key:
     """A live data key. `id` is its commitment: 16 bytes as hex, expanded from the key itself.
 
     A ciphertext that opens under two keys cannot pass for both, because the id is checked whenever a key is
-    loaded. Never shown: `repr` has the id only.
+    loaded. Never shown: `repr` has the id only. Both objects that it keeps overwrite their memory when they go,
+    so whoever made it may wipe `secret` at once, and letting go of the Key is all that a cache has to do.
     """
 
     __slots__ = ("_mac", "aead", "id")
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes | bytearray | memoryview) -> None:
         both = hmac.digest(secret, _KEY_INFO + b"\x01", "sha256")  # `expand`, without the call: this runs per cold key.
         self.id: Final = both[:16].hex()
         self.aead: Final = AESGCM(secret)
-        self._mac: Final = both[16:]
+        self._mac: Final = blake2b(digest_size=16, key=both[16:])
 
     def mac(self, data: bytes) -> bytes:
         """A keyed hash of 16 bytes: equal for equal content under this key, worthless once the key is gone."""
-        return blake2b(data, digest_size=16, key=self._mac).digest()
+        mac = self._mac.copy()
+        mac.update(data)
+        return mac.digest()
 
     def __repr__(self) -> str:
         return f"Key({self.id})"
@@ -132,13 +205,52 @@ class KeyStore(Protocol):
         ...
 
     def destroy(
-        self, scopes: Collection[Scope], *, people: Collection[str] = (), case: str, generation: int
+        self,
+        scopes: Collection[Scope],
+        *,
+        people: Collection[str] = (),
+        case: str,
+        generation: int,
+        at: datetime | None = None,
     ) -> Destroyed:
         """Destroy the keys of these scopes, and everything of these people; repeating it changes nothing.
 
         `identity` goes with a person's last other dataset of the same client; with the very last key goes the
         identifier too, and a fence takes its place. The answer names all that this case destroyed of them.
+        Use stops with this; it is irreversible once the epoch is closed. `at`: when, for `Finality`.
         """
+        ...
+
+    def destroy_each(
+        self, orders: Sequence[Order], *, generation: int, at: datetime | None = None
+    ) -> dict[str, Destroyed]:
+        """As `destroy` for many cases, one after the other, in one transaction; what each destroyed, by case."""
+        ...
+
+    def close_epoch(self, *, at: datetime, always: bool = False, every_bucket: bool = False) -> list[Closed]:
+        """End the epoch if anything was destroyed in it (or `always`): what was destroyed becomes irreversible.
+
+        What lives is wrapped under new bucket keys and a new root, the mirror confirms it, the old root is
+        destroyed. `every_bucket`: also buckets from which nobody was erased get a new key. Finishes what a crash
+        left half done, hence a list; empty where there was nothing to do. Raises StoreUnavailable where
+        the mirror does not answer: use has stopped and stays so, and the old root stays until the mirror is there.
+        """
+        ...
+
+    def close_due(self, now: datetime, after: timedelta) -> list[Closed]:
+        """`close_epoch` if the oldest destruction in it is at least so long ago. Costs nothing between epochs."""
+        ...
+
+    def send_to_mirror(self) -> None:
+        """Put the present wrapped state into the mirror. Raises StoreUnavailable, also where there is none."""
+        ...
+
+    def finality(self, cases: Collection[str]) -> dict[str, Finality]:
+        """How final each case is; cases that destroyed nothing are absent."""
+        ...
+
+    def status(self) -> KeyStatus:
+        """How the hierarchy of keys stands."""
         ...
 
     def settle(self) -> bool:

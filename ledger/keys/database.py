@@ -1,103 +1,79 @@
-"""The key database file: opened only where deleted bytes are really overwritten, with errors that say what to do."""
+"""The seam below the vault: a database that holds wrapped keys, asked by the names of its statements.
+
+Everything that differs between databases is one class of this Protocol and one `.sql` file beside it; the
+statements have the same names and parameters everywhere (many values come as one JSON array).
+"""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
-from ledger.domain.errors import Busy, LedgerError, StoreUnavailable, WrongLedger
+from ledger.domain.errors import KeyMissing
 
-LOCK_SECONDS: Final = 30
-_PRAGMAS: Final = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA cache_size = -65536",
-)
-_SAID: Final = {
-    sqlite3.SQLITE_BUSY: (Busy, "is being written by another process: wait for it or stop it"),
-    sqlite3.SQLITE_LOCKED: (Busy, "is being written by another process: wait for it or stop it"),
-    sqlite3.SQLITE_FULL: (StoreUnavailable, "cannot grow, the disk is full: make room and run it again"),
-    sqlite3.SQLITE_READONLY: (StoreUnavailable, "is read-only: give this user the right to write it and its folder"),
-    sqlite3.SQLITE_PERM: (StoreUnavailable, "may not be opened: give this user the right to read and write it"),
-    sqlite3.SQLITE_CANTOPEN: (StoreUnavailable, "cannot be opened: it must be a file in a folder that can be written"),
-    sqlite3.SQLITE_NOTADB: (WrongLedger, "is not a key database: restore the one that belongs to this ledger"),
-    sqlite3.SQLITE_CORRUPT: (StoreUnavailable, "is damaged: keep it and restore its newest backup"),
-}
+LAYOUT: Final = "2"
+"""What the tables look like now; a database of an older layout is brought forward when it is opened."""
 
 
-def statements() -> dict[str, str]:
-    """The SQL of sqlite.sql by name."""
-    text = resources.files("ledger.keys").joinpath("sqlite.sql").read_text("utf-8")
+class KeyDatabase(Protocol):
+    """One database of wrapped keys; threads may share it, processes open their own."""
+
+    place: str
+    """What to call it in a message: a file, or a server and schema; never a password."""
+
+    def ask(self, name: str, *values: object) -> list[Any]:
+        """The rows of one statement."""
+        ...
+
+    def each(self, name: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """One statement for many rows."""
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """One thread at a time; foreign errors become ours."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """One transaction that no other writer can come between; a second one inside it is part of it."""
+        ...
+
+    def changes(self) -> int:
+        """A number that moves whenever another process or connection commits."""
+        ...
+
+    def tables(self) -> bool:
+        """Whether the tables are there, brought forward to `LAYOUT`; raises WrongLedger for what is no key database."""
+        ...
+
+    def create(self) -> None:
+        """Make the tables, in the open transaction."""
+        ...
+
+    def settle(self) -> bool:
+        """Clear what deleted rows left in files of the database; True while a reader prevents it."""
+        ...
+
+    def send(self, directory: Path) -> None:
+        """Put a whole copy of the present state into a mirror, in place of the one there; on disk when this returns."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def statements(file: str) -> dict[str, str]:
+    """The SQL of one file of this package, by name."""
+    text = resources.files("ledger.keys").joinpath(file).read_text("utf-8")
     parts = [part.partition("\n") for part in text.split("-- name: ")[1:]]
     return {name.strip(): body.strip() for name, _, body in parts}
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit that overwrites what it deletes; refuses a build of SQLite that does not."""
-    if path.is_dir():
-        raise StoreUnavailable(
-            f"{path} is a folder, and should be the key database: move it away or name another place"
-        )
-    with explained(path):
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        db = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            for pragma in _PRAGMAS:
-                db.execute(pragma).fetchall()
-            overwrite_what_is_deleted(db)
-        except BaseException:
-            db.close()
-            raise
-    return db
-
-
-def overwrite_what_is_deleted(db: sqlite3.Connection) -> None:
-    """Switch secure_delete on and prove that this build of SQLite does it; raises StoreUnavailable otherwise."""
-    if db.execute("PRAGMA secure_delete = ON").fetchone() != (1,):
-        raise StoreUnavailable(
-            "this SQLite ignores secure_delete, so erased keys would stay on disk: use another build"
-        )
-    marker = os.urandom(64)
-    with sqlite3.connect(":memory:", isolation_level=None) as probe:
-        probe.execute("PRAGMA secure_delete = ON").fetchall()
-        probe.execute("CREATE TABLE t (content BLOB)")
-        probe.execute("INSERT INTO t VALUES (?)", (marker,))
-        probe.execute("DELETE FROM t")
-        remains = marker in probe.serialize()
-    probe.close()
-    if remains:
-        raise StoreUnavailable(
-            "this SQLite leaves deleted bytes in its file, so erased keys would stay: use another build"
-        )
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite and the operating system into ours; they name the file, never a value."""
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # The second: sqlite3 quoting a damaged schema.
-        raise _explained(error, path) from error
-    except OSError as error:
-        raise StoreUnavailable(f"the key database {path} cannot be opened: {error.strerror}") from error
-
-
-def _explained(error: Exception, path: Path) -> LedgerError:
-    code = getattr(error, "sqlite_errorcode", None) or 0
-    kind, words = _SAID.get(
-        code & 0xFF, (StoreUnavailable, f"cannot be used ({_name(error)}): nothing was half done, run it again")
+def no_keys(place: object) -> KeyMissing:
+    """What to say where keys should be and are not."""
+    return KeyMissing(
+        f"{place} is missing or empty, and the log is not: restore the key database; a new one could open nothing"
     )
-    return kind(f"the key database {path} {words}")
-
-
-def _name(error: Exception) -> str:
-    """SQLite's own name for an error; its message may quote what stands in a row."""
-    return str(getattr(error, "sqlite_errorname", None) or type(error).__name__)

@@ -7,6 +7,7 @@ completed, never taken back: when a key database comes back from an older backup
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,12 +71,12 @@ class Journal:
                 raise Unreadable(f"{self._path}, line {number}, is no journal entry; restore the file") from error
         return found
 
-    def append(self, entry: Entry) -> None:
-        """Write an entry and wait until it is on disk."""
+    def append(self, entries: Iterable[Entry]) -> None:
+        """Write entries and wait until they are on disk."""
         try:
             with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
                 file.seek(file.truncate(_whole(file)))
-                file.write(msgspec.json.encode(entry) + b"\n")
+                file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
                 file.flush()
                 os.fsync(file.fileno())
             sync_directory(self._path.parent)

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from ledger.domain.errors import KeyMissing
-from ledger.keys import IDENTITY, Destroyed, Erased, Fence, Identifier, Key, Scope
+from ledger.domain.errors import KeyMissing, StoreUnavailable
+from ledger.keys import (
+    IDENTITY,
+    Closed,
+    Destroyed,
+    Erased,
+    Fence,
+    Finality,
+    Identifier,
+    Key,
+    KeyStatus,
+    Order,
+    Scope,
+)
 from ledger.keys.wrap import KEY_SIZE
 
 
@@ -24,6 +37,9 @@ class MemoryKeyStore:
         self._stones: dict[Scope, Erased] = {}
         self._destroyed: dict[str, tuple[Scope, Erased]] = {}
         self._gone: dict[str, str] = {}
+        self._epoch = 1
+        self._stopped: dict[str, tuple[int, datetime | None]] = {}
+        self._closed: dict[int, Closed] = {}
 
     def resolve(
         self, identifiers: Collection[Identifier], *, create: Collection[Identifier] = ()
@@ -67,9 +83,81 @@ class MemoryKeyStore:
         return sorted((scope, key.id) for scope, key in self._keys.items() if scope.person == person)
 
     def destroy(
-        self, scopes: Collection[Scope], *, people: Collection[str] = (), case: str, generation: int
+        self,
+        scopes: Collection[Scope],
+        *,
+        people: Collection[str] = (),
+        case: str,
+        generation: int,
+        at: datetime | None = None,
     ) -> Destroyed:
         """Destroy the keys of these scopes and everything of these people; repeating it changes nothing."""
+        before = len(self._destroyed) + len(self._gone)
+        destroyed = self._destroy(scopes, people, case, generation)
+        if len(self._destroyed) + len(self._gone) > before:
+            stopped = self._stopped[case][1] if case in self._stopped else at
+            self._stopped[case] = (self._epoch, stopped)
+        return destroyed
+
+    def destroy_each(
+        self, orders: Sequence[Order], *, generation: int, at: datetime | None = None
+    ) -> dict[str, Destroyed]:
+        """As `destroy` for many cases."""
+        return {
+            order.case: self.destroy(order.scopes, people=order.people, case=order.case, generation=generation, at=at)
+            for order in orders
+        }
+
+    def close_epoch(self, *, at: datetime, always: bool = False, every_bucket: bool = False) -> list[Closed]:
+        """End the epoch; there is nothing to wrap, but cases become irreversible as everywhere."""
+        cases = self._pending()
+        if not (cases or always or every_bucket):
+            return []
+        self._closed[self._epoch] = Closed(self._epoch, "", cases, at, mirrored=False)
+        self._epoch += 1
+        return [self._closed[self._epoch - 1]]
+
+    def close_due(self, now: datetime, after: timedelta) -> list[Closed]:
+        """`close_epoch` if the oldest destruction in it is at least so long ago."""
+        times = [self._stopped[case][1] for case in self._pending()]
+        due = any(stopped is None or stopped + after <= now for stopped in times)
+        return self.close_epoch(at=now) if due else []
+
+    def send_to_mirror(self) -> None:
+        """There is none."""
+        raise StoreUnavailable("keys in memory have no mirror")
+
+    def finality(self, cases: Collection[str]) -> dict[str, Finality]:
+        """How final each case is."""
+        found = {}
+        for case in cases:
+            if case in self._stopped:
+                epoch, stopped = self._stopped[case]
+                closed = self._closed.get(epoch)
+                found[case] = Finality(epoch, "", stopped, None if closed is None else closed.at, mirrored=False)
+        return found
+
+    def status(self) -> KeyStatus:
+        """How it stands; there are no buckets here."""
+        times = [stopped for _, stopped in self._stopped.values() if stopped is not None]
+        return KeyStatus(
+            epoch=self._epoch,
+            root="",
+            kind="memory",
+            pending=self._pending(),
+            since=min(times, default=None) if self._pending() else None,
+            unfinished=False,
+            buckets=0,
+            stale=0,
+            keys=len(self._keys),
+            mirror=None,
+            last=self._closed.get(self._epoch - 1),
+        )
+
+    def _pending(self) -> tuple[str, ...]:
+        return tuple(case for case, (epoch, _) in self._stopped.items() if epoch == self._epoch)
+
+    def _destroy(self, scopes: Collection[Scope], people: Collection[str], case: str, generation: int) -> Destroyed:
         named = ({scope.person for scope in scopes} | set(people)) - {""}
         for scope in [scope for scope in self._keys if scope in scopes or (scope.person and scope.person in people)]:
             self._bury(scope, case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.domain.errors import KeyMissing
-from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope, expand
+from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Order, Scope, expand
 from ledger.keys.memory import MemoryKeyStore
 from ledger.keys.sqlite import open_key_store
 
@@ -210,6 +211,97 @@ def test_nothing_cached_outlives_a_new_generation(store: KeyStore) -> None:
     store.forget(2)
     assert person_of(store, ADA) == person
     assert key_of(store, scope_of(person)).id == key.id
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+
+
+def test_an_erasure_is_irreversible_once_its_epoch_is_closed(store: KeyStore) -> None:
+    ada, ben = person_of(store, ADA), person_of(store, BEN)
+    gone, kept = key_of(store, scope_of(ada)), key_of(store, scope_of(ben))
+    assert store.finality(["case-1"]) == {}
+    store.destroy([scope_of(ada)], case="case-1", generation=1, at=NOON)
+    stopped = store.finality(["case-1", "case-2"])
+    assert list(stopped) == ["case-1"]
+    assert (stopped["case-1"].stopped, stopped["case-1"].irreversible) == (NOON, None)
+    status = store.status()
+    assert (status.pending, status.since, status.mirror, status.last) == (("case-1",), NOON, None, None)
+    (closed,) = store.close_epoch(at=NOON + QUARTER)
+    assert (closed.epoch, closed.cases, closed.at, closed.mirrored) == (
+        status.epoch,
+        ("case-1",),
+        NOON + QUARTER,
+        False,
+    )
+    assert closed.root == status.root
+    final = store.finality(["case-1"])["case-1"]
+    assert (final.epoch, final.stopped, final.irreversible) == (status.epoch, NOON, NOON + QUARTER)
+    after = store.status()
+    assert (after.epoch, after.pending, after.since, after.last) == (status.epoch + 1, (), None, closed)
+    assert not after.unfinished
+    assert store.open([gone.id, kept.id])[gone.id] == Erased(gone.id, "case-1")
+    assert key_of(store, scope_of(ben)).id == kept.id
+    assert store.resolve([ADA, BEN]) == {ADA: Fence(1), BEN: ben}
+
+
+def test_an_epoch_in_which_nothing_was_destroyed_goes_on_unless_told(store: KeyStore) -> None:
+    person, seed = person_of(store, ADA), store.signing_seed()
+    key, token = key_of(store, scope_of(person)), store.token("acme", "order-77")
+    assert store.close_epoch(at=NOON) == []
+    (first,) = store.close_epoch(at=NOON, always=True)
+    (second,) = store.close_epoch(at=NOON, every_bucket=True)
+    assert (first.cases, second.cases, second.epoch) == ((), (), first.epoch + 1)
+    store.forget(99)
+    assert key_of(store, scope_of(person)).id == key.id
+    assert (store.signing_seed(), store.token("acme", "order-77")) == (seed, token)
+
+
+def test_an_epoch_is_due_some_time_after_its_first_erasure(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    store.obtain([scope_of(person), scope_of(person, "crm/crm")])
+    assert store.close_due(NOON, QUARTER) == []
+    store.destroy([scope_of(person)], case="case-1", generation=1, at=NOON)
+    store.destroy([scope_of(person, "crm/crm")], case="case-2", generation=2, at=NOON + QUARTER / 2)
+    assert store.close_due(NOON + QUARTER - timedelta(seconds=1), QUARTER) == []
+    (closed,) = store.close_due(NOON + QUARTER, QUARTER)
+    assert closed.cases == ("case-1", "case-2")
+    assert store.close_due(NOON + 9 * QUARTER, QUARTER) == []
+
+
+def test_a_case_that_goes_on_in_a_later_epoch_is_final_with_that(store: KeyStore) -> None:
+    person = person_of(store, ADA)
+    store.obtain([scope_of(person), scope_of(person, "crm/crm")])
+    store.destroy([scope_of(person)], case="case-1", generation=1, at=NOON)
+    store.close_epoch(at=NOON)
+    store.destroy([scope_of(person, "crm/crm")], case="case-1", generation=1, at=NOON + QUARTER)
+    assert store.finality(["case-1"])["case-1"].irreversible is None
+    (closed,) = store.close_epoch(at=NOON + QUARTER)
+    assert closed.cases == ("case-1",)
+    assert store.finality(["case-1"])["case-1"].irreversible == NOON + QUARTER
+
+
+def test_many_cases_at_once_are_each_what_they_would_be_alone(store: KeyStore) -> None:
+    ada, ben = person_of(store, ADA), person_of(store, BEN)
+    scopes = [scope_of(ada), scope_of(ada, "crm/crm"), scope_of(ada, "identity"), scope_of(ben)]
+    keys = store.obtain(scopes)
+    ids = [keys[scope].id for scope in scopes]
+    orders = [
+        Order("case-1", [scopes[0]]),
+        Order("case-2", [scopes[1]]),
+        Order("case-3", [], [ben]),
+        Order("case-4", [scopes[0]]),
+    ]
+    destroyed = store.destroy_each(orders, generation=5, at=NOON)
+    assert destroyed == {
+        "case-1": ([ids[0]], [], False),
+        "case-2": (sorted(ids[1:3]), [ada], False),
+        "case-3": ([ids[3]], [ben], False),
+        "case-4": ([], [], False),
+    }
+    assert store.destroy_each(orders, generation=5, at=NOON) == destroyed
+    assert store.resolve([ADA, BEN]) == {ADA: Fence(5), BEN: Fence(5)}
+    assert store.status().pending == ("case-1", "case-2", "case-3")
 
 
 def test_tokens_are_equal_for_equal_ids_of_one_organisation_only(store: KeyStore) -> None:

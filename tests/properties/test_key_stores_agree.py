@@ -12,7 +12,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from ledger.keys import Destroyed, Erased, Identifier, Key, Scope
 from ledger.keys.memory import MemoryKeyStore
-from ledger.keys.sqlite import SQLiteKeyStore, open_key_store
+from ledger.keys.sqlite import open_key_store
+from ledger.keys.store import WrappedKeyStore
 
 NAMES = st.lists(
     st.builds(Identifier, st.sampled_from(["acme", "umbrella"]), st.just("email"), st.sampled_from("abc")), max_size=4
@@ -32,7 +33,7 @@ class BothStores(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.place = Path(self.folder.name)
         self.memory = MemoryKeyStore("one")
-        self.disk: SQLiteKeyStore = open_key_store(self.place, ledger_id="one", create=True)
+        self.disk: WrappedKeyStore = open_key_store(self.place, ledger_id="one", create=True)
         self.other: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         self.cases = 0

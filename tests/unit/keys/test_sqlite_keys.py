@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -16,26 +15,27 @@ from typing import Any
 import pytest
 
 from ledger.domain.errors import Busy, KeyMissing, LedgerError, StoreUnavailable, Tampered, Unreadable, WrongLedger
-from ledger.keys import Erased, Fence, Identifier, Key, Scope
-from ledger.keys.database import overwrite_what_is_deleted
+from ledger.keys import Erased, Fence, Identifier, Key, Scope, root, store, vault
 from ledger.keys.journal import Entry, Journal
-from ledger.keys.root import MemoryRoot, open_root, write_slot
-from ledger.keys.sqlite import SQLiteKeyStore, open_key_store
+from ledger.keys.root import FileRoots, MemoryRoot, write_slot
+from ledger.keys.sqlite import open_key_store, overwrite_what_is_deleted
+from ledger.keys.store import WrappedKeyStore
+from ledger.keys.wrap import draw
 
 
 def identifier(number: int) -> Identifier:
     return Identifier("acme", "email", f"person-{number}@example.org")
 
 
-def begin(place: Path) -> SQLiteKeyStore:
+def begin(place: Path) -> WrappedKeyStore:
     return open_key_store(place, ledger_id="a ledger", create=True)
 
 
-def again(place: Path) -> SQLiteKeyStore:
+def again(place: Path) -> WrappedKeyStore:
     return open_key_store(place, ledger_id="a ledger", create=False)
 
 
-def filled(store: SQLiteKeyStore, people: int) -> list[list[Scope]]:
+def filled(store: WrappedKeyStore, people: int) -> list[list[Scope]]:
     """Scopes of so many people, three each, with their keys made."""
     wanted = [identifier(number) for number in range(people)]
     found = store.resolve(wanted, create=wanted)
@@ -75,15 +75,14 @@ def change(place: Path, sql: str, *values: object) -> None:
 def secrets_made(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Every secret of 32 bytes that was ever drawn: root, buckets, keys, seeds, hash keys."""
     made: list[bytes] = []
-    draw = os.urandom
 
-    def watched(size: int) -> bytes:
+    def watched(size: int = 32) -> bytearray:
         drawn = draw(size)
-        if size == 32:
-            made.append(drawn)
+        made.extend(bytes(drawn[start : start + 32]) for start in range(0, size, 32))
         return drawn
 
-    monkeypatch.setattr(os, "urandom", watched)
+    for module in (root, store, vault):
+        monkeypatch.setattr(module, "draw", watched)
     return made
 
 
@@ -110,7 +109,7 @@ def test_no_file_holds_the_wrapped_bytes_of_a_destroyed_key(tmp_path: Path, peop
     store = begin(tmp_path)
     scopes = filled(store, people)
     before = wrapped_in(tmp_path)
-    store._vault.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    store._vault.database.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     gone: list[str] = []
     for number in range(0, people, 10):
         destroyed = store.destroy(
@@ -208,7 +207,7 @@ class Dying:
 
 place, steps, person = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 store = open_key_store(place, ledger_id="a ledger", create=False)
-store._vault.db = Dying(store._vault.db, steps)
+store._vault.database.db = Dying(store._vault.database.db, steps)
 store.destroy([], people=[person], case="case-1", generation=1)
 store.close()
 """
@@ -272,12 +271,12 @@ def test_a_failing_step_takes_everything_back(tmp_path: Path) -> None:
 
         in_transaction = property(lambda self: self.db.in_transaction)
 
-    real, new = store._vault.db, Scope("acme", "", scopes[0][0].person, "new/new")
+    real, new = store._vault.database.db, Scope("acme", "", scopes[0][0].person, "new/new")
     for word in ("INSERT INTO key", "UPDATE bucket", "INSERT INTO bucket", "COMMIT"):
-        store._vault.db = Failing(real, word)
+        store._vault.database.db = Failing(real, word)
         with pytest.raises(StoreUnavailable, match="nothing was half done"):
             store.obtain([new])
-    store._vault.db = real
+    store._vault.database.db = real
     assert isinstance(store.obtain([new])[new], Key)
     assert all(isinstance(key, Key) for key in store.obtain(scopes[1]).values())
     store.close()
@@ -286,11 +285,11 @@ def test_a_failing_step_takes_everything_back(tmp_path: Path) -> None:
 def test_a_journal_line_cut_off_by_a_crash_never_counted(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "erasures.journal")
     entry = Entry(case="case-1", generation=1, epoch=1, keys=(), people=())
-    journal.append(entry)
+    journal.append([entry])
     with (tmp_path / "erasures.journal").open("ab") as file:
         file.write(b'{"case": "case-2", "gen')
     assert journal.entries() == [entry]
-    journal.append(entry)
+    journal.append([entry])
     assert journal.entries() == [entry, entry]
 
 
@@ -362,7 +361,7 @@ def test_stores_that_race_make_each_key_once(tmp_path: Path) -> None:
     wanted = [identifier(number) for number in range(40)]
     found: list[tuple[dict[Scope, str], object]] = []
 
-    def work(store: SQLiteKeyStore) -> None:
+    def work(store: WrappedKeyStore) -> None:
         mine: dict[Scope, str] = {}
         for start in range(0, len(scopes), 8):
             mine.update({s: k.id for s, k in store.obtain(scopes[start : start + 8]).items() if isinstance(k, Key)})
@@ -375,8 +374,8 @@ def test_stores_that_race_make_each_key_once(tmp_path: Path) -> None:
         thread.join()
     assert len(found) == 6
     assert all(one == found[0] for one in found)
-    for store in stores:
-        store.close()
+    for opened in stores:
+        opened.close()
 
 
 # --- what does not belong together
@@ -448,11 +447,11 @@ def test_a_root_that_others_may_read_is_refused(tmp_path: Path) -> None:
         again(tmp_path)
 
 
-def test_the_newest_slot_is_the_root(tmp_path: Path) -> None:
+def test_both_slots_are_held_oldest_first(tmp_path: Path) -> None:
     write_slot(tmp_path, 7, b"7" * 32)
     write_slot(tmp_path, 8, b"8" * 32)
-    root = open_root(tmp_path, create=False)
-    assert (root.epoch, root.id) == (8, MemoryRoot(b"8" * 32).id)
+    roots = FileRoots(tmp_path).held()
+    assert [(root.epoch, root.id) for root in roots] == [(7, MemoryRoot(b"7" * 32).id), (8, MemoryRoot(b"8" * 32).id)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["slot-0", "slot-1"]
 
 
@@ -512,13 +511,13 @@ def test_a_layout_from_the_future_is_refused(tmp_path: Path, one_person: list[Sc
 def test_a_folder_is_no_key_database(tmp_path: Path) -> None:
     (tmp_path / "keys.db").mkdir()
     with pytest.raises(LedgerError, match="is a folder"):
-        SQLiteKeyStore(tmp_path / "keys.db", MemoryRoot(), ledger_id="a", journal=tmp_path / "j", create=True)
+        begin(tmp_path)
 
 
 def test_some_other_file_is_no_key_database(tmp_path: Path) -> None:
     (tmp_path / "keys.db").write_bytes(b"name,email\n" * 1000)
     with pytest.raises(WrongLedger, match="not a key database"):
-        SQLiteKeyStore(tmp_path / "keys.db", MemoryRoot(), ledger_id="a", journal=tmp_path / "j", create=True)
+        begin(tmp_path)
 
 
 def test_some_other_database_is_no_key_database(tmp_path: Path) -> None:
@@ -526,18 +525,18 @@ def test_some_other_database_is_no_key_database(tmp_path: Path) -> None:
         db.execute("CREATE TABLE t (x)")
     db.close()
     with pytest.raises(WrongLedger, match="not a key database"):
-        SQLiteKeyStore(tmp_path / "keys.db", MemoryRoot(), ledger_id="a", journal=tmp_path / "j", create=True)
+        begin(tmp_path)
 
 
 def test_a_full_disk_is_told_and_nothing_is_half_done(tmp_path: Path) -> None:
     store = begin(tmp_path)
     scopes = filled(store, 1)
-    pages = store._vault.db.execute("PRAGMA page_count").fetchone()[0]
-    store._vault.db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+    pages = store._vault.database.db.execute("PRAGMA page_count").fetchone()[0]
+    store._vault.database.db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
     many = [Scope("acme", "", f"{number:032x}", "x/x") for number in range(2_000)]
     with pytest.raises(StoreUnavailable, match="disk is full"):
         store.obtain(many)
-    store._vault.db.execute("PRAGMA max_page_count = 1000000").fetchall()
+    store._vault.database.db.execute("PRAGMA max_page_count = 1000000").fetchall()
     assert len(store.obtain(many)) == 2_000
     assert all(isinstance(key, Key) for key in store.obtain(scopes[0]).values())
     store.close()
@@ -545,7 +544,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_done(tmp_path: Path) -> None:
 
 def test_a_writer_that_does_not_end_is_busy(tmp_path: Path) -> None:
     store = begin(tmp_path)
-    store._vault.db.execute("PRAGMA busy_timeout = 0").fetchall()
+    store._vault.database.db.execute("PRAGMA busy_timeout = 0").fetchall()
     other = sqlite3.connect(tmp_path / "keys.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Busy, match="another process"):
