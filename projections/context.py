@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import ClassVar, Final
 
 from ledger.policy.timeline import LINKED, RETRACTED, UNLINKED
+from ledger.sealing import Record, header_of
 from projections.page import Group, Page
 from projections.register import Ask, Log, Register, Row, micros
 from projections.trail import key_of
@@ -19,13 +20,13 @@ class Context(Register):
 
     name = "context"
     help = "Internal: possible links, facts of organisations, retractions."
-    version = 2
+    version = 3
     package = "projections"
     columns: ClassVar[tuple[str, ...]] = ()
 
     def fold(self, page: Page, db: sqlite3.Cursor, log: Log) -> None:
         """Take in what concerns more than one person."""
-        self._firsts(db, page)
+        self._firsts(db, page, log)
         for group in page.groups:
             line = group.line
             if line.also and group.people is not None:
@@ -38,16 +39,22 @@ class Context(Register):
         self._links(db, page)
         self._retractions(db, page, log)
 
-    def _firsts(self, db: sqlite3.Cursor, page: Page) -> None:
-        """The earliest fact of each organisation by (time, source, position)."""
-        firsts: dict[str, tuple[int, str, int]] = {}
+    def _firsts(self, db: sqlite3.Cursor, page: Page, log: Log) -> None:
+        """The earliest fact of each organisation by (time, source, id); only of those that may be it is the id read."""
+        earliest: dict[str, tuple[int, str]] = {}
+        tied: dict[str, list[int]] = {}
         for group in page.groups:
-            time = min(group.times)
-            found = (micros(time), group.line.source, group.positions[group.times.index(time)])
-            name = group.line.organisation
-            if name not in firsts or found < firsts[name]:
-                firsts[name] = found
-        db.executemany(self.sql["add_first"], [(name, *found) for name, found in firsts.items()])
+            name, time = group.line.organisation, min(group.times)
+            place = (micros(time), group.line.source)
+            if name not in earliest or place < earliest[name]:
+                earliest[name], tied[name] = place, []
+            if place == earliest[name]:
+                tied[name] += [at for at, other in zip(group.positions, group.times, strict=True) if other == time]
+        known = {name: (time, source) for name, time, source in db.execute(self.sql["firsts"])}
+        for name, place in earliest.items():
+            if name not in known or place <= known[name]:
+                first = min((header_of(record.state).id, record.position) for record in _each(log, tied[name]))
+                db.execute(self.sql["add_first"], (name, *place, *first))
 
     def _links(self, db: sqlite3.Cursor, page: Page) -> None:
         for _, _, line in page.details((LINKED, UNLINKED)):
@@ -81,6 +88,11 @@ class Context(Register):
     def rows(self, _ask: Ask) -> Iterator[Row]:
         """Nothing to show."""
         yield from ()
+
+
+def _each(log: Log, positions: list[int]) -> Iterator[Record]:
+    for start in range(0, len(positions), _AT_ONCE):
+        yield from log.at(positions[start : start + _AT_ONCE])
 
 
 def _neighbours(db: sqlite3.Connection, people: Iterable[bytes]) -> dict[bytes, set[bytes]]:

@@ -20,11 +20,12 @@ CREATE TABLE IF NOT EXISTS organisation_fact (
 );
 CREATE INDEX IF NOT EXISTS organisation_fact_of ON organisation_fact (organisation);
 
--- The first fact of each organisation by (time, source, position): cadences run from it.
+-- The first fact of each organisation by (time, source, id), retracted or not: cadences run from it.
 CREATE TABLE IF NOT EXISTS first_fact (
     organisation TEXT PRIMARY KEY,
     time INTEGER NOT NULL,
     source TEXT NOT NULL,
+    id TEXT NOT NULL,
     position INTEGER NOT NULL
 ) WITHOUT ROWID;
 
@@ -53,9 +54,12 @@ INSERT OR IGNORE INTO pair (person, other) VALUES (?, ?);
 INSERT INTO organisation_fact (position, organisation, type, client, fenced) VALUES (?, ?, ?, ?, ?);
 
 -- name: add_first
-INSERT INTO first_fact (organisation, time, source, position) VALUES (?, ?, ?, ?)
-ON CONFLICT (organisation) DO UPDATE SET time = excluded.time, source = excluded.source, position = excluded.position
-WHERE (excluded.time, excluded.source, excluded.position) < (time, source, position);
+INSERT INTO first_fact (organisation, time, source, id, position) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (organisation) DO UPDATE SET time = excluded.time, source = excluded.source, id = excluded.id, position = excluded.position
+WHERE (excluded.time, excluded.source, excluded.id) < (first_fact.time, first_fact.source, first_fact.id);
+
+-- name: firsts
+SELECT organisation, time, source FROM first_fact;
 
 -- name: add_ahead
 INSERT INTO ahead (position, time, numbered, person) VALUES (?, ?, ?, ?);
@@ -73,10 +77,10 @@ UPDATE retraction SET target = ? WHERE said = ?;
 SELECT EXISTS (SELECT 1 FROM pair);
 
 -- name: organisation_facts
-SELECT position FROM organisation_fact WHERE organisation = :organisation ORDER BY position;
+SELECT position FROM organisation_fact WHERE organisation = :organisation AND NOT fenced ORDER BY position;
 
--- name: touched_organisations
-SELECT DISTINCT organisation, type, client FROM organisation_fact WHERE position > :after AND position <= :last;
+-- name: organisation_facts_between
+SELECT position FROM organisation_fact WHERE position > :after AND position <= :last AND NOT fenced;
 
 -- name: retracted_between
 -- Retractions that took effect in a stretch: the later of the two facts lies in it.

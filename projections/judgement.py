@@ -1,8 +1,8 @@
 """The judge behind the log: for every page the people that it touches are judged again, and nobody else.
 
-What decides is in `ledger.policy.judge`; here is only whose facts to read. The people of an organisation
-are judged again when a fact of the organisation itself arrives (of one client, where it names a client).
-Findings may lie in the future, so that time passing judges nobody again.
+What decides is in `ledger.policy.judge`; here is only whose facts to read. A judgement notes what it asked
+about the organisation (which contracts name a recipient, what a client instructed); a fact of the organisation
+touches those who asked what it answers. Findings may lie in the future, so that time passing judges nobody again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
+from operator import itemgetter
+from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple
 
 import msgspec
@@ -23,12 +25,21 @@ from ledger.domain.facts import Fact
 from ledger.policy.findings import Finding, order
 from ledger.policy.judge import RetentionLine, judge_organisation, judge_person, judge_sources, retention_status
 from ledger.policy.model import Pack
-from ledger.policy.timeline import REPORTED, Organisation, grouped, without_retracted
+from ledger.policy.timeline import (
+    REPORTED,
+    RETRACTED,
+    Change,
+    Organisation,
+    Topic,
+    by_time,
+    grouped,
+    without_retracted,
+)
 from ledger.sealing import header_of
 from projections.context import Context
 from projections.page import COLLECTED
-from projections.register import Ask, Log, Register, Row, ids, micros, text
-from projections.reports import Report, Reports
+from projections.register import Ask, Log, Register, Row, ids, micros, moment, text
+from projections.reports import ZONE, Report, Reports
 from projections.runner import Progress, Tables, set_marks
 from projections.trail import READ_AT_ONCE, Trail, key_of
 
@@ -38,9 +49,8 @@ PEOPLE_AT_ONCE: Final = 500
 _encode: Final = msgspec.json.Encoder().encode
 _finding: Final = msgspec.json.Decoder(Finding).decode
 _line: Final = msgspec.json.Decoder(RetentionLine).decode
-_WHOLE: Final = frozenset({"pdl.access.granted.v1", "pdl.access.closed.v1", "pdl.access.used.v1", "pdl.control.executed.v1",
-    "pdl.statement.announced.v1", "pdl.breach.detected.v1", "pdl.breach.notified.v1", "pdl.breach.closed.v1", "pdl.source.reported.v1"})  # fmt: skip
-"""Facts of an organisation that change no person's findings."""
+_SOURCES: Final = "sources"
+"""Under this name stands what is found about an organisation's sources; under no name what is found about itself."""
 
 
 class Kept(NamedTuple):
@@ -51,14 +61,17 @@ class Kept(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What was judged of one person (or '' for the organisation): findings and, dataset by dataset, retention."""
+    """What was judged of one person (or '' for the organisation): findings and, dataset by dataset, retention.
+
+    `asked` is what the judgement asked about the organisation, with the last moment that each question was about.
+    """
 
     organisation: str
     judged: str
     people: frozenset[bytes]
-    clients: frozenset[str]
     findings: Sequence[Finding]
-    retention: Sequence[Kept]
+    retention: Sequence[Kept] = ()
+    asked: Mapping[Topic, datetime] = MappingProxyType({})
 
 
 class Judgement(Register):
@@ -66,7 +79,7 @@ class Judgement(Register):
 
     name = "judgement"
     help = "Internal: findings and retention of each person."
-    version = 2
+    version = 3
     depends = ("trail", "context", "sources", "reports")
     package = "projections"
     columns: ClassVar[tuple[str, ...]] = ()
@@ -110,9 +123,10 @@ class Bench:
         self._db, self._log, self._packs, self._until, self._header = db, log, packs, until, header
         self._trail, self._context = Trail(), Context()
         self._organisations: dict[str, Organisation] = {}
-        sql = self._context.sql
+        self._own: dict[str, list[Fact]] = {}
+        self._targets: dict[int, int] = dict(db.execute(self._context.sql["retractions"]).fetchall())
         self._retractions: dict[int, list[int]] = defaultdict(list)
-        for said, target in db.execute(sql["retractions"]):
+        for said, target in self._targets.items():
             self._retractions[target].append(said)
 
     def people(self, people: Iterable[bytes]) -> tuple[set[bytes], list[Judged]]:
@@ -141,15 +155,46 @@ class Bench:
         return frozenset(found)
 
     def organisation(self, organisation: str) -> Judged:
-        """Judge an organisation's own facts, and what its sources sent."""
+        """Judge an organisation's own facts."""
         pack = self._packs.get(organisation)
         if pack is None:
-            return Judged(organisation, "", frozenset(), frozenset(), (), ())
-        findings = [*judge_organisation(pack, self._organisation(organisation)), *judge_sources(pack, self._edges)]
+            return Judged(organisation, "", frozenset(), ())
+        findings = judge_organisation(pack, self._organisation(organisation))
+        return Judged(organisation, "", frozenset(), sorted(findings, key=order))
+
+    def sources(self, organisation: str) -> Judged:
+        """Judge what an organisation's sources sent: gaps in their numbers, and what they report against what came."""
+        pack = self._packs.get(organisation)
+        if pack is None:
+            return Judged(organisation, _SOURCES, frozenset(), ())
+        findings = judge_sources(pack, self._edges)
         for report, received in self._received:
             if report.organisation == organisation:
                 findings += judge_sources(pack, self._received_of(report, received))
-        return Judged(organisation, "", frozenset(), frozenset(), sorted(findings, key=order), ())
+        return Judged(organisation, _SOURCES, frozenset(), sorted(findings, key=order))
+
+    def concerning_all(self, place: Mapping[str, int]) -> dict[str, list[Fact]]:
+        """The facts without a person that arrived in a stretch, or were retracted in it, by organisation."""
+        arrived = [row[0] for row in self._db.execute(self._context.sql["organisation_facts_between"], place)]
+        found: dict[str, list[Fact]] = defaultdict(list)
+        for fact in self._at(sorted({*arrived, *self._retracted(place)})):
+            if fact.person is None and not fact.fenced:
+                found[fact.organisation].append(fact)
+        return found
+
+    def retracted_people(self, place: Mapping[str, int]) -> set[bytes]:
+        """Whose facts were retracted in a stretch."""
+        return {key_of(fact.person) for fact in self._at(sorted(self._retracted(place))) if fact.person is not None}
+
+    def _retracted(self, place: Mapping[str, int]) -> set[int]:
+        """The facts whose standing changed in a stretch: retracted, or retracted by a fact that was itself retracted."""
+        rows = self._db.execute(self._context.sql["retracted_between"], place)
+        front = {position for pair in rows for position in pair}
+        found: set[int] = set()
+        while front:
+            found |= front
+            front = {self._targets[position] for position in front if position in self._targets} - found
+        return found
 
     @cached_property
     def _edges(self) -> list[Fact]:
@@ -199,27 +244,54 @@ class Bench:
             for judged, theirs in grouped(without_retracted(own)).items():
                 people = frozenset(key_of(fact.person) for fact in theirs if fact.person is not None)
                 if people & group:
-                    clients = frozenset(fact.client or "" for fact in theirs)
-                    yield Judged(
-                        organisation,
-                        judged,
-                        people,
-                        clients,
-                        judge_person(pack, theirs, timeline),
-                        _kept(theirs, retention_status(pack, theirs, timeline)),
-                    )
+                    asked: dict[Topic, datetime] = {}
+                    timeline.asked = asked
+                    findings = judge_person(pack, theirs, timeline)
+                    kept = _kept(theirs, retention_status(pack, theirs, timeline))
+                    timeline.asked = None
+                    yield Judged(organisation, judged, people, findings, kept, asked)
 
     def _organisation(self, organisation: str) -> Organisation:
         if organisation not in self._organisations:
-            sql = self._context.sql
-            place = {"organisation": organisation}
-            positions = [row[0] for row in self._db.execute(sql["organisation_facts"], place)]
-            facts = without_retracted(self._read(positions))
-            own = [fact for fact in facts if fact.person is None]
-            firsts = [row[0] for row in self._db.execute(sql["first"], place)]
-            first = next(iter(self._read(firsts)), None)
-            self._organisations[organisation] = Organisation(own, first)
+            facts = without_retracted(self._own_facts(organisation))
+            own = (fact for fact in facts if fact.person is None)
+            self._organisations[organisation] = Organisation(own, self._first(organisation))
         return self._organisations[organisation]
+
+    def _first(self, organisation: str) -> Fact | None:
+        """The first fact of an organisation that counts."""
+        row = self._db.execute(self._context.sql["first"], {"organisation": organisation}).fetchone()
+        if row is None:
+            return None
+        (first,) = self._at([row[0]])
+        if row[0] not in self._retractions and (self._until is None or first.time <= self._until):
+            return first
+        return self._first_of_all(organisation)
+
+    def _first_of_all(self, organisation: str) -> Fact | None:
+        """The same where the first was retracted: looked for in the log, stretch by stretch in order of time."""
+        first: Fact | None = None
+        for number, starts, _ in sorted(self._db.execute(Reports().sql["zones"]), key=itemgetter(1)):
+            if first is not None and moment(starts) > first.time:
+                break
+            found = self._read(range(number * ZONE + 1, (number + 1) * ZONE + 1))
+            mine = [fact for fact in without_retracted(found) if fact.organisation == organisation]
+            first = min([*([] if first is None else [first]), *mine], key=by_time, default=None)
+        return first
+
+    def with_retracted(self, organisation: str) -> Organisation:
+        """An organisation as if nothing had been retracted: what any fact of it may ever have stood beside."""
+        facts = self._own_facts(organisation)
+        if not any(fact.type == RETRACTED for fact in facts):
+            return self._organisation(organisation)
+        return Organisation(fact for fact in facts if fact.person is None)
+
+    def _own_facts(self, organisation: str) -> list[Fact]:
+        """The facts of an organisation that name no person, and what retracts them."""
+        if organisation not in self._own:
+            rows = self._db.execute(self._context.sql["organisation_facts"], {"organisation": organisation})
+            self._own[organisation] = self._read([row[0] for row in rows])
+        return self._own[organisation]
 
     def _facts(self, people: set[bytes]) -> tuple[dict[bytes, list[Fact]], list[Fact]]:
         """The facts of each of these people, and what others said to retract some of them."""
@@ -239,10 +311,12 @@ class Bench:
         while self._retractions and front:
             front = {said for position in front for said in self._retractions.get(position, ())} - wanted
             wanted |= front
-        ordered = sorted(wanted)
-        chunks = (ordered[start : start + READ_AT_ONCE] for start in range(0, len(ordered), READ_AT_ONCE))
-        facts: list[Fact] = [self._header(record.state) for chunk in chunks for record in self._log.at(chunk)]
+        facts = self._at(sorted(wanted))
         return facts if self._until is None else [fact for fact in facts if fact.time <= self._until]
+
+    def _at(self, positions: Sequence[int]) -> list[Fact]:
+        chunks = (positions[start : start + READ_AT_ONCE] for start in range(0, len(positions), READ_AT_ONCE))
+        return [self._header(record.state) for chunk in chunks for record in self._log.at(chunk)]
 
 
 def _kept(facts: Sequence[Fact], lines: Iterable[RetentionLine]) -> list[Kept]:
@@ -272,8 +346,8 @@ def _judge_window(
     store: Tables, log: Log, packs: Mapping[str, Pack], after: int, last: int, progress: Progress | None
 ) -> None:
     register = Judgement()
-    touched = _touched(store.db, register, log, after, last)
     bench = Bench(store.db, log, packs)
+    touched, organisations = _touched(store.db, register, bench, after, last)
     order = sorted(touched)
     for start in range(0, len(order), PEOPLE_AT_ONCE):
         if progress is not None:
@@ -283,10 +357,11 @@ def _judge_window(
         chunk = order[start : start + PEOPLE_AT_ONCE]
         everyone, results = bench.people(chunk)
         with store.transaction() as cursor:
-            _clear(cursor, register, everyone)
+            _clear(cursor, register, everyone, results)
             for judged in results:
                 _write(cursor, register, judged)
-    whole = [bench.organisation(row[0]) for row in store.db.execute(register.sql["organisations"]).fetchall()]
+    whole = [bench.organisation(name) for name in sorted(organisations)]
+    whole += [bench.sources(row[0]) for row in store.db.execute(register.sql["organisations"]).fetchall()]
     with store.transaction() as cursor:
         for judged in whole:
             _write(cursor, register, judged)
@@ -295,51 +370,53 @@ def _judge_window(
         set_marks(cursor, [register.name], last if now == after else min(now, last))
 
 
-def _touched(db: sqlite3.Connection, register: Judgement, log: Log, after: int, last: int) -> set[bytes]:
-    """Whom the facts of a stretch concern: by themselves, or through a fact of the organisation that knows them."""
-    trail, context = Trail(), Context()
+def _touched(
+    db: sqlite3.Connection, register: Judgement, bench: Bench, after: int, last: int
+) -> tuple[set[bytes], set[str]]:
+    """Whom the facts of a stretch concern: people, by themselves or because they asked what a fact answers; organisations."""
     place = {"after": after, "last": last}
-    people = trail.people(db, after, last)
-    for organisation, type_, client in db.execute(context.sql["touched_organisations"], place).fetchall():
-        if type_ not in _WHOLE:
-            people |= _known_to(db, register, organisation, client)
-    targets = _retracted(db, context, place)
-    for record in log.at(targets) if targets else ():
-        fact = header_of(record.state)
-        if fact.person is not None:
-            people.add(key_of(fact.person))
-        else:
-            people |= _known_to(db, register, fact.organisation, "")
-    return people
+    people = Trail().people(db, after, last)
+    organisations = {row[0] for row in db.execute(register.sql["first_moved"], place)}
+    for organisation, facts in bench.concerning_all(place).items():
+        organisations.add(organisation)
+        whole = bench.with_retracted(organisation)
+        for change in {change for fact in facts for change in whole.changes(fact)}:
+            people.update(key_of(judged) for judged in _askers(db, register, organisation, change))
+    return people | bench.retracted_people(place), organisations
 
 
-def _retracted(db: sqlite3.Connection, context: Context, place: Mapping[str, int]) -> list[int]:
-    """The facts whose standing changed in a stretch: retracted, or retracted by a fact that was itself retracted."""
-    targets = dict(db.execute(context.sql["retractions"]).fetchall())
-    front = {position for pair in db.execute(context.sql["retracted_between"], place) for position in pair}
-    found: set[int] = set()
-    while front:
-        found |= front
-        front = {targets[position] for position in front if position in targets} - found
-    return sorted(found)
-
-
-def _known_to(db: sqlite3.Connection, register: Judgement, organisation: str, client: str) -> set[bytes]:
-    name = "of_client" if client else "everyone"
-    return {row[0] for row in db.execute(register.sql[name], {"organisation": organisation, "client": client})}
+def _askers(db: sqlite3.Connection, register: Judgement, organisation: str, change: Change) -> Iterator[str]:
+    """Who asked what a change answers: one look in the index for each of them (`Change.touches` says the same)."""
+    place = {"organisation": organisation, "kind": change.kind, "since": micros(change.since)}
+    names = change.names
+    if names is None:
+        names = tuple(row[0] for row in db.execute(register.sql["asked_names"], place) if row[0] is not None)
+    asked = "asked_about" if change.parts is None else "asked_part"
+    for name in names:
+        for part in change.parts or ("",):
+            for (judged,) in db.execute(register.sql[asked], place | {"name": name, "part": part}).fetchall():
+                if (
+                    change.milestone is None
+                    or db.execute(
+                        register.sql["asks"], (organisation, judged, "milestone", change.milestone)
+                    ).fetchone()
+                ):
+                    yield judged
 
 
 @contextmanager
 def rejudged(db: sqlite3.Connection, bench: Bench, people: Iterable[bytes]) -> Iterator[None]:
     """While it lasts, these people are shown as that bench judges them; the stored tables stay as they are."""
-    tables = ("finding", "retention", "judged_person")
+    tables = ("finding", "retention", "judged_person", "asked")
     for table in tables:
-        # A temporary table stands before the stored one of the same name, on this connection only.
-        db.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table}")
+        # A temporary table stands before the stored one of the same name, on this connection only. What was asked is
+        # of no use to a reader, and stays empty.
+        where = "WHERE false" if table == "asked" else ""
+        db.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table} {where}")
     try:
         everyone, results = bench.people(people)
         cursor = db.cursor()
-        _clear(cursor, Judgement(), everyone)
+        _clear(cursor, Judgement(), everyone, results)
         for judged in results:
             _write(cursor, Judgement(), judged)
         yield
@@ -348,12 +425,15 @@ def rejudged(db: sqlite3.Connection, bench: Bench, people: Iterable[bytes]) -> I
             db.execute(f"DROP TABLE temp.{table}")
 
 
-def _clear(cursor: sqlite3.Cursor, register: Judgement, people: Iterable[bytes]) -> None:
+def _clear(cursor: sqlite3.Cursor, register: Judgement, people: Iterable[bytes], results: Iterable[Judged]) -> None:
     """Forget the judgements that these people were part of; whoever they were linked with is judged again too."""
+    again = {(judged.organisation, judged.judged) for judged in results}
     for person in people:
-        for organisation, judged in cursor.execute(register.sql["judgements_of"], (person,)).fetchall():
-            cursor.execute(register.sql["drop_finding"], (organisation, judged))
-            cursor.execute(register.sql["drop_retention"], (organisation, judged))
+        for place in cursor.execute(register.sql["judgements_of"], (person,)).fetchall():
+            cursor.execute(register.sql["drop_finding"], place)
+            cursor.execute(register.sql["drop_retention"], place)
+            if place not in again:
+                cursor.execute(register.sql["drop_asked_by"], place)
     cursor.executemany(register.sql["drop_judged"], [(person,) for person in people])
 
 
@@ -383,9 +463,19 @@ def _write(cursor: sqlite3.Cursor, register: Judgement, judged: Judged) -> None:
             for number, (people, line) in enumerate(judged.retention)
         ],
     )
-    cursor.executemany(
-        register.sql["add_judged"], [(person, *place, client) for person in judged.people for client in judged.clients]
-    )
+    cursor.executemany(register.sql["add_judged"], [(person, *place) for person in judged.people])
+    if judged.people:
+        _write_asked(cursor, register, place, judged.asked)
+
+
+def _write_asked(
+    cursor: sqlite3.Cursor, register: Judgement, place: tuple[str, str], asked: Mapping[Topic, datetime]
+) -> None:
+    """Note what a judgement asked; most of it was asked before, and stays."""
+    known = set(cursor.execute(register.sql["asked_by"], place).fetchall())
+    wanted = {(*topic, micros(last)) for topic, last in asked.items()}
+    cursor.executemany(register.sql["drop_asked"], [(*place, *row) for row in known - wanted])
+    cursor.executemany(register.sql["add_asked"], [(*place, *row) for row in wanted - known])
 
 
 def version_of(packs: Mapping[str, Pack], version: int) -> str:

@@ -14,7 +14,8 @@ from ledger.policy.timeline import REPORTED
 from projections.page import Group, Page
 from projections.register import Ask, Log, Register, Row, micros, moment
 
-_ZONE: Final = 4096
+ZONE: Final = 4096
+"""How many positions make one stretch of which the first and last moment are known."""
 
 
 class Report(NamedTuple):
@@ -54,8 +55,8 @@ class Reports(Register):
         """The stretches of the log, up to and including this page, that may hold facts of these periods."""
         for number, first, last in db.execute(self.sql["zones"]).fetchall():
             if any(micros(one.starts) <= last and first < micros(one.ends) for one in reports):
-                after = number * _ZONE
-                yield Page(after, log.plain(after, min(_ZONE, page.mark - after)), page.bound)
+                after = number * ZONE
+                yield Page(after, log.plain(after, min(ZONE, page.mark - after)), page.bound)
 
     def _all(self, db: sqlite3.Cursor | sqlite3.Connection) -> list[Report]:
         rows = db.execute(self.sql["reports"]).fetchall()
@@ -97,8 +98,8 @@ def _zones(groups: Iterable[Group]) -> list[tuple[int, int, int]]:
     found: dict[int, tuple[datetime, datetime]] = {}
     for group in groups:
         start = 0
-        for number in range((group.positions[0] - 1) // _ZONE, (group.positions[-1] - 1) // _ZONE + 1):
-            end = bisect_left(group.positions, (number + 1) * _ZONE + 1, lo=start)
+        for number in range((group.positions[0] - 1) // ZONE, (group.positions[-1] - 1) // ZONE + 1):
+            end = bisect_left(group.positions, (number + 1) * ZONE + 1, lo=start)
             times = group.times[start:end]
             start = end
             if times:

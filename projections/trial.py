@@ -65,8 +65,8 @@ def tried(
         return named(header_of(state), names)
 
     bench = Bench(db, log, {pack.organisation: pack}, until, read)
-    sql, place = Judgement().sql, {"organisation": pack.organisation, "client": ""}
-    people = sorted(row[0] for row in db.execute(sql["everyone"], place))
+    place = {"organisation": pack.organisation}
+    people = sorted(row[0] for row in db.execute(Judgement().sql["everyone"], place))
     seen: set[bytes] = set()
     for start in range(0, len(people), PEOPLE_AT_ONCE):
         # Whoever is linked with somebody before was judged with them.
@@ -77,6 +77,7 @@ def tried(
         if progress is not None:
             progress(min(start + PEOPLE_AT_ONCE, len(people)), len(people))
     yield from bench.organisation(pack.organisation).findings
+    yield from bench.sources(pack.organisation).findings
 
 
 def named(fact: Fact, names: Mapping[str, str]) -> Fact:

@@ -7,7 +7,7 @@ asked by time: what held, was promised, was held or was in force at a moment.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -42,6 +42,8 @@ UNLINKED: Final = "pdl.subject.unlinked.v1"
 UNSOLICITED: Final = "pdl.unsolicited.received.v1"
 TRIAGED: Final = "pdl.unsolicited.triaged.v1"
 REPORTED: Final = "pdl.source.reported.v1"
+FORWARDED: Final = "pdl.request.forwarded.v1"
+ACKNOWLEDGED: Final = "pdl.recipient.acknowledged.v1"
 
 CONTRACT_ENDED: Final = "contract.ended"
 CLASS_OF_MILESTONE: Final = {"customer.became": "customer", "response.received": "respondent"}
@@ -208,85 +210,259 @@ class Moment(NamedTuple):
     fact: Fact
 
 
+class Topic(NamedTuple):
+    """What a judgement asked of an organisation: the kind of question, what it was about, and which part of that."""
+
+    kind: str
+    name: str
+    part: str = ""
+
+
+class Change(NamedTuple):
+    """Which answers a fact of an organisation may change: of a kind, about names and parts (None: all), from `since` on.
+
+    `milestone`: only for those who asked about that milestone too.
+    """
+
+    kind: str
+    names: tuple[str, ...] | None
+    parts: tuple[str, ...] | None
+    since: datetime
+    milestone: str | None = None
+
+    def touches(self, asked: Mapping[Topic, datetime]) -> bool:
+        """Whether one of these questions, each asked about moments up to the one given, may be answered differently now."""
+        return (self.milestone is None or Topic("milestone", self.milestone) in asked) and any(
+            topic.kind == self.kind
+            and (self.names is None or topic.name in self.names)
+            and (self.parts is None or topic.part in self.parts)
+            and last >= self.since
+            for topic, last in asked.items()
+        )
+
+
 class Organisation:
     """Everything that concerns an organisation as a whole, or everyone it names by client or reference.
 
     `first` is its first fact of all, with or without a person: cadences run from it. Facts about a person who
-    was erased (fenced) name nobody any more, and are passed over.
+    was erased (fenced) name nobody any more, and are passed over. Whoever judges a person asks through the methods
+    here: while `asked` is a dictionary, every question is noted in it with the last moment that it was about, so that
+    a register knows whom a later fact of the organisation touches (`changes`).
     """
 
     def __init__(self, facts: Iterable[Fact] = (), first: Fact | None = None) -> None:
         ordered = sorted((fact for fact in facts if not fact.fenced), key=by_time)
         self.facts: Final = ordered
         self.first: Final = first if first is not None else (ordered[0] if ordered else None)
-        self.types: Final = _by_type(ordered)
-        self.milestones: Final = _index(self.types[MILESTONE], "milestone")
-        self.ended: Final = _index(self.types[ENDED], "reference")
-        self.contracts: Final = contracts_of(self.types[SIGNED], self.types[ENDED])
-        self.holds: Final = holds_of(self.types[HOLD], self.types[RELEASED])
-        self.released: Final = _index(self.types[RELEASED], "reference")
-        self.instructed: Final = _index(self.types[INSTRUCTED], "client")
-        self.warranties: Final = _index(self.types[WARRANTY], "client")
-        self.forwarded: Final = _index(self.types["pdl.request.forwarded.v1"], "reference")
-        self.acknowledged: Final = _index(self.types["pdl.recipient.acknowledged.v1"], "notification")
-        self.engaged: Final = _index(self.types[ENGAGED], "recipient")
-        self.party: Final[dict[str, list[Contract]]] = defaultdict(list)
-        for contract in self.contracts:
-            for party in {contract.signed.party, *contract.signed.recipients}:
-                if party is not None:
-                    self.party[party].append(contract)
+        self.asked: dict[Topic, datetime] | None = None
+        self._types: Final = _by_type(ordered)
+        self._milestones: Final = _index(self._types[MILESTONE], "milestone")
+        self._ended: Final = _index(self._types[ENDED], "reference")
+        self._holds: Final = holds_of(self._types[HOLD], self._types[RELEASED])
+        self._released: Final = _index(self._types[RELEASED], "reference")
+        self._instructed: Final = _index(self._types[INSTRUCTED], "client")
+        self._warranties: Final = _index(self._types[WARRANTY], "client")
+        self._forwarded: Final = _index(self._types[FORWARDED], "reference")
+        self._acknowledged: Final = _index(self._types[ACKNOWLEDGED], "notification")
+        self._triaged: Final = _index(self._types[TRIAGED], "reference", none="")
+        self._engaged: Final = _index(self._types[ENGAGED], "recipient")
+        self._disengaged: Final = _index(self._types[DISENGAGED], "recipient")
+        self._party: Final[dict[str, list[Contract]]] = defaultdict(list)
+        for contract in contracts_of(self._types[SIGNED], self._types[ENDED]):
+            for party in _parties(contract.signed):
+                self._party[party].append(contract)
+
+    def _note(self, kind: str, name: str | None, part: str | None = None, at: datetime = FOREVER) -> None:
+        if self.asked is not None:
+            topic = Topic(kind, name or "", part or "")
+            self.asked[topic] = max(at, self.asked.get(topic, at))
+
+    @property
+    def types(self) -> Mapping[str, list[Fact]]:
+        """All facts by type; who asks for a person in this way is touched by every one of them."""
+        self._note("anything", None)
+        return self._types
+
+    def contracts_with(self, recipient: str | None, cited: str | None, at: datetime) -> Sequence[Contract]:
+        """The contracts that name a recipient, for an act at a moment that cites one of them (or none)."""
+        self._note("contract", recipient, cited, at)
+        return self._party.get(recipient or "", ())
+
+    def ends_of(self, reference: str | None) -> Sequence[Fact]:
+        """What ended the contract with a reference, without naming a person."""
+        self._note("end", reference)
+        return self._ended.get(reference or "", ())
+
+    def milestones(self, name: str, places: Collection[tuple[str | None, str | None]]) -> list[Fact]:
+        """The milestones that everyone with a client and reference reached, for somebody in these (client, reference)."""
+        self._note("milestone", name)
+        for client, reference in places:
+            self._note("place", client, reference)
+        return [
+            fact
+            for fact in self._milestones.get(name, ())
+            if any(same(fact.client, client) and same(fact.reference, reference) for client, reference in places)
+        ]
+
+    def holds_on(self, dataset: str, client: str | None) -> list[Span]:
+        """The holds on everyone in a dataset of a client."""
+        self._note("hold", dataset, client)
+        return [
+            span
+            for span in self._holds
+            if (not span.placed.datasets or dataset in span.placed.datasets) and same(span.placed.client, client)
+        ]
+
+    def releases_of(self, reference: str | None) -> Sequence[Fact]:
+        """What released the hold with a reference, without naming a person."""
+        self._note("release", reference)
+        return self._released.get(reference or "", ())
+
+    def forwards_of(self, reference: str | None) -> Sequence[Fact]:
+        """The forwardings of a request that name no person."""
+        self._note("forward", reference)
+        return self._forwarded.get(reference or "", ())
+
+    def acknowledgements_of(self, notification: str) -> Sequence[Fact]:
+        """The acknowledgements of a notification that name no person."""
+        self._note("acknowledgement", notification)
+        return self._acknowledged.get(notification, ())
+
+    def triages_of(self, reference: str | None) -> Sequence[Fact]:
+        """What was decided of unsolicited data with a reference, without naming a person."""
+        self._note("triage", reference)
+        return self._triaged.get(reference or "", ())
 
     def is_processor(self, recipient: str, at: datetime) -> bool:
         """Whether a recipient is engaged as a processor at a moment."""
-        for engaged in self.engaged.get(recipient, ()):
-            ends = [
-                off.time for off in self.types[DISENGAGED] if off.recipient == recipient and off.time >= engaged.time
-            ]
+        self._note("processor", recipient, at=at)
+        for engaged in self._engaged.get(recipient, ()):
+            ends = [off.time for off in self._disengaged.get(recipient, ()) if off.time >= engaged.time]
             if engaged.time <= at < min(ends, default=FOREVER):
                 return True
         return False
 
-    def instructions(self, client: str | None, reference: str | None, kind: str) -> Iterator[Fact]:
-        """The instructions of a client that reach data with a reference, in order."""
-        for fact in self.instructed.get(client or "", ()):
-            if fact.instruction == kind and (fact.reference is None or fact.reference == reference):
-                yield fact
+    def destructions(self, client: str | None, reference: str | None) -> list[Fact]:
+        """The instructions of a client to destroy data with a reference, in order."""
+        self._note("destroy", client, reference)
+        return list(self._instructions(client, reference, "destroy"))
 
     def parameter(self, name: str, client: str | None, reference: str | None, at: datetime) -> tuple[str, Fact] | None:
         """What a client set for a parameter, as the latest instruction before or at a moment says."""
+        self._note("configure", client, reference, at)
         found = None
-        for fact in self.instructions(client, reference, "configure"):
+        for fact in self._instructions(client, reference, "configure"):
             if fact.time <= at and fact.parameters is not None and name in fact.parameters:
                 found = (str(fact.parameters[name]), fact)
         return found
 
+    def _instructions(self, client: str | None, reference: str | None, kind: str) -> Iterator[Fact]:
+        for fact in self._instructed.get(client or "", ()):
+            if fact.instruction == kind and (fact.reference is None or fact.reference == reference):
+                yield fact
+
     def warranted(self, client: str | None, reference: str | None, at: datetime) -> frozenset[str]:
         """The parts that a client has warranted by a moment."""
+        self._note("warranty", client, reference, at)
         rows = (
             fact
-            for fact in self.warranties.get(client or "", ())
+            for fact in self._warranties.get(client or "", ())
             if fact.time <= at and same(fact.reference, reference)
         )
         return frozenset(part for fact in rows for part in fact.parts)
 
     def country_of(self, client: str, at: datetime) -> str | None:
         """The country of a client, as last said by a moment."""
-        rows = [*self.instructed.get(client, ()), *(contract.signed for contract in self.party.get(client, ()))]
+        self._note("client", client, at=at)
+        rows = [*self._instructed.get(client, ()), *(contract.signed for contract in self._party.get(client, ()))]
         said = [fact for fact in rows if fact.time <= at and fact.country is not None]
         return max(said, key=by_time).country if said else None
 
     def is_public(self, client: str | None, at: datetime) -> bool:
         """Whether a client said that it is a public body."""
+        self._note("client", client, at=at)
         said = [
-            fact.public for fact in self.instructed.get(client or "", ()) if fact.time <= at and fact.public is not None
+            fact.public
+            for fact in self._instructed.get(client or "", ())
+            if fact.time <= at and fact.public is not None
         ]
         return bool(said and said[-1])
 
+    # --- what changes answers ---------------------------------------------------------------------------------------------
 
-def _index(facts: Iterable[Fact], field: str) -> dict[str, list[Fact]]:
+    def changes(self, fact: Fact) -> list[Change]:
+        """Which answers may differ with this fact and without it; the others of the organisation are those here.
+
+        A fact says something from its own time on; a contract, hold or release stands with others of its reference.
+        """
+        if fact.fenced or fact.person is not None:
+            return []
+        found = [Change("anything", None, None, fact.time)]
+        if fact.type == ENDED:
+            signed = (other for other in self._types[SIGNED] if other.reference == fact.reference)
+            found += [change for other in signed for change in _contract_changes(other, fact.time)]
+        elif fact.type == RELEASED:
+            found += [_hold_change(held) for held in self._types[HOLD] if held.reference == fact.reference]
+        return found + _CHANGES.get(fact.type, _no_changes)(fact)
+
+
+def _parties(signed: Fact) -> set[str]:
+    return {party for party in (signed.party, *signed.recipients) if party is not None}
+
+
+def _contract_changes(signed: Fact, since: datetime) -> list[Change]:
+    """A contract that begins or ends: for whoever shared with one of its parties and cited it, or cited none."""
+    parties = tuple(sorted(_parties(signed)))
+    return [
+        Change("contract", parties, (signed.reference or "", ""), since),
+        Change("client", parties, None, since),
+    ]
+
+
+def _hold_change(held: Fact) -> Change:
+    return Change("hold", held.datasets or None, _or_none_given(held.client), held.time)
+
+
+def _or_none_given(id_: str | None) -> tuple[str, ...] | None:
+    """Which ids agree with one (see `same`); None for all of them."""
+    return None if id_ is None else (id_, "")
+
+
+def _no_changes(_fact: Fact) -> list[Change]:
+    return []
+
+
+def _by(kind: str, field: str) -> Callable[[Fact], list[Change]]:
+    return lambda fact: [Change(kind, (getattr(fact, field) or "",), None, fact.time)]
+
+
+_CHANGES: Final[dict[str, Callable[[Fact], list[Change]]]] = {
+    SIGNED: lambda fact: _contract_changes(fact, fact.time),
+    ENDED: _by("end", "reference"),
+    MILESTONE: lambda fact: [
+        Change("place", _or_none_given(fact.client), _or_none_given(fact.reference), fact.time, fact.milestone or "")
+    ],
+    HOLD: lambda fact: [_hold_change(fact)],
+    RELEASED: _by("release", "reference"),
+    ENGAGED: _by("processor", "recipient"),
+    DISENGAGED: _by("processor", "recipient"),
+    INSTRUCTED: lambda fact: [
+        Change(fact.instruction or "", (fact.client or "",), _or_none_given(fact.reference), fact.time),
+        Change("client", (fact.client or "",), None, fact.time),
+    ],
+    WARRANTY: lambda fact: [Change("warranty", (fact.client or "",), _or_none_given(fact.reference), fact.time)],
+    FORWARDED: _by("forward", "reference"),
+    ACKNOWLEDGED: _by("acknowledgement", "notification"),
+    TRIAGED: _by("triage", "reference"),
+}
+"""Beside what it does to others of its reference: which answers a fact changes by itself."""
+
+
+def _index(facts: Iterable[Fact], field: str, none: str | None = None) -> dict[str, list[Fact]]:
     found: dict[str, list[Fact]] = {}
     for fact in facts:
         key = getattr(fact, field)
+        key = none if key is None else key
         if key is not None:
             found.setdefault(key, []).append(fact)
     return found
@@ -332,6 +508,22 @@ class Person:
         self._restrictions: list[Span] | None = None
         self._classes: list[Fact] | None = None
         self._consents: dict[str, list[Fact]] | None = None
+        self._places: frozenset[tuple[str | None, str | None]] | None = None
+
+    @property
+    def places(self) -> frozenset[tuple[str | None, str | None]]:
+        """The (client, reference) under which this person is known, without those that a wider one covers (`same`)."""
+        if self._places is None:
+            found = {(fact.client, fact.reference) for fact in self.facts}
+            self._places = frozenset(
+                (client, reference)
+                for client, reference in found
+                if not any(
+                    wider != (client, reference) and wider[0] in {None, client} and wider[1] in {None, reference}
+                    for wider in found
+                )
+            )
+        return self._places
 
     # --- class --------------------------------------------------------------------------------------------------------
 
@@ -397,7 +589,7 @@ class Person:
                 return self._contracts
             ended = [
                 *self.types[ENDED],
-                *(off for fact in signed for off in self.organisation.ended.get(fact.reference or "", ())),
+                *(off for fact in signed for off in self.organisation.ends_of(fact.reference)),
             ]
             reached = [fact for fact in self.types[MILESTONE] if fact.milestone == CONTRACT_ENDED]
             self._contracts = []
@@ -423,7 +615,7 @@ class Person:
         found = self._milestones.get(name)
         if found is None:
             rows = [fact for fact in self.types[MILESTONE] if fact.milestone == name]
-            rows += self.organisation.milestones.get(name, ())
+            rows += self.organisation.milestones(name, self.places)
             found = [Moment(fact.time, fact) for fact in rows]
             if name == CONTRACT_ENDED:
                 found = self._ends(found)
@@ -438,7 +630,7 @@ class Person:
             reference = contract.signed.reference or ""
             signs += [
                 Moment(off.time, off)
-                for off in self.organisation.ended.get(reference, ())
+                for off in self.organisation.ends_of(reference)
                 if off.time >= contract.signed.time
             ]
             until = moment_of(contract.signed.until, ends=True)
@@ -491,19 +683,27 @@ class Person:
             self._copies = copies
         return self._copies
 
+    def holds_on(self, dataset: str, client: str | None) -> list[Span]:
+        """The holds that bind a dataset of a client: on this person, and on everyone in it."""
+        own = [span for span in self.holds if not span.placed.datasets or dataset in span.placed.datasets]
+        return [
+            *(span for span in own if same(span.placed.client, client)),
+            *self.organisation.holds_on(dataset, client),
+        ]
+
     @property
     def holds(self) -> list[Span]:
-        """Holds on this person, and on everyone."""
+        """Holds on this person alone."""
         if self._holds is None:
             placed = self.types[HOLD]
             own = []
             if placed:
                 released = [
                     *self.types[RELEASED],
-                    *(off for fact in placed for off in self.organisation.released.get(fact.reference or "", ())),
+                    *(off for fact in placed for off in self.organisation.releases_of(fact.reference)),
                 ]
                 own = holds_of(placed, sorted(released, key=by_time))
-            self._holds = [*own, *self.organisation.holds]
+            self._holds = own
         return self._holds
 
     @property

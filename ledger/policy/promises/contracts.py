@@ -59,7 +59,10 @@ def contract_gate(promise: ContractGate, setting: Setting) -> Act:
 
 def valid_contract(fact: Fact, case: Case) -> Contract | None:
     """The contract with the recipient of a share that is valid at that moment: the cited one, if it cites one."""
-    known: list[Contract] = [*case.organisation.party.get(fact.recipient or "", ()), *case.person.contracts]
+    known: list[Contract] = [
+        *case.organisation.contracts_with(fact.recipient, fact.contract, fact.time),
+        *case.person.contracts,
+    ]
     for contract in known:
         if (
             contract.valid(fact.time)

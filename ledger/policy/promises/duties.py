@@ -404,12 +404,16 @@ def triage(promise: Triage) -> Whole:
     term = duration(promise.term) or Duration(months=1)
 
     def judge(case: Case) -> None:
-        received = [fact for fact in case.person.types.get(UNSOLICITED, ()) if fact.time >= case.setting.binds]
-        triaged = [*case.person.types.get(TRIAGED, ()), *case.organisation.types.get(TRIAGED, ())]
+        unsolicited = case.person.types.get(UNSOLICITED, ())
+        received = [fact for fact in unsolicited if fact.time >= case.setting.binds]
+        references = {fact.reference for fact in unsolicited}
+        references |= {copy.collected.reference for copy in case.copies(promise.activity)}
+        triaged = [*case.person.types.get(TRIAGED, ())]
+        triaged += [fact for reference in references for fact in case.organisation.triages_of(reference)]
         for fact in received:
             if fact.decision is None:
                 _looked_at(promise, term, fact, triaged, case)
-        rows = [*triaged, *(fact for fact in case.person.types.get(UNSOLICITED, ()) if fact.decision is not None)]
+        rows = [*triaged, *(fact for fact in unsolicited if fact.decision is not None)]
         last: dict[str | None, Fact] = {}
         for row in sorted(rows, key=by_time):
             last[row.reference] = row

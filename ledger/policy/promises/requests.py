@@ -114,9 +114,7 @@ def _gather(received: Fact, right: str, own: RequestClock | None, case: Case) ->
     ):
         row = None
     forwarded = after_it("pdl.request.forwarded.v1")
-    forwarded += [
-        fact for fact in case.organisation.forwarded.get(received.reference or "", ()) if fact.time >= received.time
-    ]
+    forwarded += [fact for fact in case.organisation.forwards_of(received.reference) if fact.time >= received.time]
     first = after(rolled(add(day_of(received.time), MONTH)))
     told = [moment_of(fact.informed_at) for fact in after_it("pdl.request.extended.v1")]
     return _Request(

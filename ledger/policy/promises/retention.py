@@ -224,7 +224,7 @@ def moments(promise: Retention, collected: Fact, case: Case) -> list[Moment]:
     if promise.after == "collection":
         return [Moment(collected.time, collected)]
     if promise.after == "instructed:destroy":
-        rows = case.organisation.instructions(collected.client, collected.reference, "destroy")
+        rows = case.organisation.destructions(collected.client, collected.reference)
         said = [fact for fact in rows if fact.time >= collected.time or _same_reference(fact, collected)]
         return [Moment(fact.time, fact) for fact in said[:1]]  # Asking again moves nothing.
     if promise.after.startswith("stop:"):
@@ -340,11 +340,7 @@ _AGE: Final = timedelta(days=365 * 100)
 def holds_on(person: Person, collected: Fact, dataset: str) -> list[Span]:
     """Holds, and restrictions that keep data (Art. 18(1)(b), (c)), on a collection in a dataset."""
     found = [
-        span
-        for span in person.holds
-        if (not span.placed.datasets or dataset in span.placed.datasets)
-        and same(span.placed.client, collected.client)
-        and same(span.placed.activity, collected.activity)
+        span for span in person.holds_on(dataset, collected.client) if same(span.placed.activity, collected.activity)
     ]
     found += [
         span
@@ -681,7 +677,7 @@ def _binds(promise: Retention, copy: Copy, deleted: Fact, case: Case) -> Iterato
     blocked = any(block.start <= deleted.time < block.end for block in _blocks(promise, copy.collected, dataset, case))
     destroyed = any(
         row.time <= deleted.time
-        for row in case.organisation.instructions(copy.collected.client, copy.collected.reference, "destroy")
+        for row in case.organisation.destructions(copy.collected.client, copy.collected.reference)
     )
     ran = any(moment.time <= deleted.time for moment in moments(promise, copy.collected, case))
     yield ran and not blocked and not destroyed

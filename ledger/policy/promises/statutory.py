@@ -194,7 +194,7 @@ def _answered(act: Fact, recipient: str, case: Case) -> datetime | None:
         ):
             ids |= {sent.notification, sent.id}
     rows = [fact for fact in case.person.types.get("pdl.recipient.acknowledged.v1", ()) if fact.notification in ids]
-    rows += [fact for id_ in ids for fact in case.organisation.acknowledged.get(id_, ())]
+    rows += [fact for id_ in ids for fact in case.organisation.acknowledgements_of(id_)]
     times = [fact.time for fact in rows if fact.recipient in {None, recipient} and fact.time >= act.time]
     return min(times, default=None)
 
