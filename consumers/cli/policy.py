@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -15,6 +15,7 @@ from consumers.cli.comparing import diff, try_
 from consumers.cli.options import data_option, format_option
 from consumers.cli.statements import (
     Source,
+    article,
     at_hand,
     entry,
     language_option,
@@ -77,8 +78,9 @@ def show(org: str | None, statement: Path | None, language: str, form: str) -> N
 @click.argument("org", required=False)
 @statement_option
 @click.option("--only", type=click.Choice(["error", "doubt"]), help="Leave out what weighs less.")
+@language_option
 @format_option
-def lint(org: str | None, statement: Path | None, only: str | None, form: str) -> None:
+def lint(org: str | None, statement: Path | None, only: str | None, language: str, form: str) -> None:
     """Find what is missing or doubtful in a pack, each with its place; exit 1 when there are errors.
 
     An error is for whoever writes the pack to mend. A doubt is for the organisation: its statement is silent, weak,
@@ -95,7 +97,7 @@ def lint(org: str | None, statement: Path | None, only: str | None, form: str) -
         faults += linting.lint(*pack_text(name), _text_of(name, statement))
     shown = [fault for fault in faults if only is None or fault.severity in {"error", only}]
     if form == "table":
-        _draw_faults(shown)
+        _draw_faults(shown, language)
     else:
         render.rows([msgspec.structs.asdict(fault) for fault in shown], form)
     if linting.has_errors(faults):
@@ -195,7 +197,7 @@ def _draw_pack(pack: Pack, language: showing.Language, text: str | None) -> None
     click.echo()
     for row in showing.datasets(pack, language, text):
         click.echo(f"{row['activity']}/{row['dataset']}: {row['what']}")
-        for name, value in showing.paragraphs(row, language):
+        for name, value in showing.paragraphs(pack, row, language):
             entry(name, value, indent=2, width=17)
         click.echo()
     for title, rows in showing.lists(pack, language, text):
@@ -205,21 +207,35 @@ def _draw_pack(pack: Pack, language: showing.Language, text: str | None) -> None
         click.echo()
 
 
-def _draw_faults(faults: Iterable[linting.Fault]) -> None:
-    found = list(faults)
+def _draw_faults(found: Sequence[linting.Fault], language: str) -> None:
+    words = _FAULTS[language]
     for fault in found:
         where = fault.file if fault.line is None else f"{fault.file}:{fault.line}"
-        click.echo(" ".join(filter(None, (f"{fault.severity:<6}", where, fault.rule, f"[{fault.code}]"))))
-        wrapped("       ", fault.message)
+        why = f"{fault.code}, {article(fault.law)}" if fault.law else fault.code
+        click.echo(" ".join(filter(None, (f"{words[fault.severity][0]:<9}", where, fault.rule, f"[{why}]"))))
+        wrapped(_UNDER, fault.nl or fault.message if language == "nl" else fault.message)
         if fault.sentence is not None:
-            wrapped(f"       line {fault.sentence_line}: ", f"“{fault.sentence}”")
+            wrapped(f"{_UNDER}{words['line']} {fault.sentence_line}: ", f"“{fault.sentence}”")
         elif fault.words is not None:
-            wrapped("       ", f"“{fault.words}”")
+            wrapped(_UNDER, f"“{fault.words}”")
     if not found:
-        click.echo("Nothing is missing or doubtful.")
+        click.echo(words["nothing"])
         return
     counts = {name: sum(fault.severity == name for fault in found) for name in ("error", "doubt", "note")}
-    click.echo(", ".join(f"{count} {name}{'s' if count != 1 else ''}" for name, count in counts.items() if count))
+    click.echo(", ".join(f"{count} {words[name][count != 1]}" for name, count in counts.items() if count))
+
+
+_UNDER: Final = " " * 10
+_FAULTS: Final[dict[str, dict[str, Any]]] = {
+    "en": {
+        "error": ("error", "errors"), "doubt": ("doubt", "doubts"), "note": ("note", "notes"), "line": "line",
+        "nothing": "Nothing is missing or doubtful.",
+    },
+    "nl": {
+        "error": ("fout", "fouten"), "doubt": ("twijfel", "twijfels"), "note": ("noot", "noten"), "line": "tekstregel",
+        "nothing": "Er ontbreekt niets en niets is twijfelachtig.",
+    },
+}  # fmt: skip
 
 
 def _draw_coverage(rows: Iterable[Mapping[str, Any]], language: showing.Language) -> None:
@@ -252,12 +268,12 @@ def _draw_coverage(rows: Iterable[Mapping[str, Any]], language: showing.Language
 _WORDS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "no rule": "no rule", "none": "not judged", "above": "as above", "rules": "rules", "without": "sentences without one",
-        "event": "by event", "clock": "by the clock", "load": "when the pack is loaded", "exception": "as an exception", "assumed": "assumed: ", "changes": "would change it: ", "reason": "because: ",
+        "event": "by event", "clock": "by the clock", "load": "when the pack is loaded", "exception": "as an exception", "assumed": "assumed: ", "changes": "would change it: ", "doubt": "doubtful: ", "reason": "because: ",
         "judged": "events judged", "judged 1": "event judged", "findings": "findings", "findings 1": "finding", "last": "the last since",
     },
     "nl": {
         "no rule": "geen regel", "none": "niet getoetst", "above": "als hierboven", "rules": "regels", "without": "zinnen zonder regel",
-        "event": "op gebeurtenis", "clock": "op de klok", "load": "bij het laden", "exception": "als uitzondering", "assumed": "aangenomen: ", "changes": "anders bij: ", "reason": "omdat: ",
+        "event": "op gebeurtenis", "clock": "op de klok", "load": "bij het laden", "exception": "als uitzondering", "assumed": "aangenomen: ", "changes": "anders bij: ", "doubt": "twijfelachtig: ", "reason": "omdat: ",
         "judged": "gebeurtenissen getoetst", "judged 1": "gebeurtenis getoetst", "findings": "bevindingen", "findings 1": "bevinding", "last": "de laatste sinds",
     },
 }  # fmt: skip
@@ -265,15 +281,16 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
 
 def _draw_rule(row: Mapping[str, Any], language: showing.Language, indent: int) -> None:
     words = _WORDS[language]
-    law = f", Art. {row['law']}" if row["law"] else ""
+    law = f", {article(row['law'])}" if row["law"] else ""
     kinds = f" ({', '.join(row['promises'])})" if row["promises"] else ""
     entry(row["rule"], f"{words[row['how']]}{kinds}{law}: {row[language]}", indent=indent, width=_RULE_WIDTH)
     under = " " * (indent + _RULE_WIDTH)
     if "sentence" not in row and row["organisation"] != LAW:
         wrapped(under, f"“{row['words']}”")
-    for name in ("assumed", "changes", "reason"):
-        if row[name]:
-            wrapped(under, f"{words[name]}{row[name]}")
+    for name in ("assumed", "changes", "doubt", "reason"):
+        told = row[name] if language == "en" else row[f"{name}_nl"] or row[name]
+        if told:
+            wrapped(under, f"{words[name]}{told}")
     if "judged" in row and row["promises"]:
         last = f", {words['last']} {row['last'][:10]}" if row["last"] else ""
         judged, found = (words[f"{name} 1" if row[name] == 1 else name] for name in ("judged", "findings"))

@@ -110,6 +110,11 @@ def wrapped(lead: str, text: str) -> None:
         click.echo(f"{lead if number == 0 else ' ' * len(lead)}{line}".rstrip())
 
 
+def article(law: str) -> str:
+    """How an article is cited: of the Regulation by its number, of another law by its name."""
+    return f"Art. {law}" if law[:1].isdigit() else law
+
+
 def entry(name: str, text: str, *, indent: int = 0, width: int = 16) -> None:
     """Write a name and the paragraph beside it; a name that is too long for its column has a line of its own."""
     lead = f"{' ' * indent}{name}"

@@ -96,6 +96,10 @@ def law_coverage(law: Law, data: Tested | None = None) -> Iterator[Row]:
             "changes": article.changes,
             "doubt": None,
             "reason": article.reason,
+            "assumed_nl": article.assumed_nl,
+            "changes_nl": article.changes_nl,
+            "doubt_nl": None,
+            "reason_nl": article.reason_nl,
         } | _tested(article.id, data)
 
 
@@ -116,6 +120,10 @@ def _rule(pack: Pack, rule: Rule, kinds: Mapping[str, list[str]]) -> Row:
         "changes": rule.changes,
         "doubt": rule.doubt,
         "reason": rule.reason,
+        "assumed_nl": rule.assumed_nl,
+        "changes_nl": rule.changes_nl,
+        "doubt_nl": rule.doubt_nl,
+        "reason_nl": rule.reason_nl,
     }
 
 

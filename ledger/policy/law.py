@@ -30,6 +30,9 @@ class Article(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     assumed: Text | None = None
     changes: Text | None = None
     reason: Text | None = None
+    assumed_nl: Text | None = None
+    changes_nl: Text | None = None
+    reason_nl: Text | None = None
 
 
 class BasisLabel(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.domain.errors import PolicyInvalid
+from ledger.policy.doubts import doubts
 from ledger.policy.model import UNSPECIFIED, Dataset, Pack, Rule
 from ledger.policy.packs import parse_pack, places
 from ledger.policy.promises import ClientParameter, Matrix, Promise, Recipients, Retention
@@ -32,7 +33,8 @@ _PERSONAL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}|(?:\d[ -]?){8,}|\b\d{
 class Fault(Struct, frozen=True, kw_only=True):
     """One thing that lint found: what, where in the file, in which rule, and how to mend it.
 
-    With the text of the statement at hand, `sentence` is the sentence of the rule, and `sentence_line` its line there.
+    `nl` is a doubt or a note in Dutch, and `law` the article that it stands on. With the text of the statement at hand,
+    `sentence` is the sentence of the rule, and `sentence_line` its line there.
     """
 
     severity: Severity
@@ -43,6 +45,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     place: str = ""
     rule: str | None = None
     words: str | None = None
+    nl: str | None = None
+    law: str | None = None
     sentence: str | None = None
     sentence_line: int | None = None
 
@@ -55,6 +59,8 @@ class _Found(Struct, frozen=True):
     place: str
     message: str
     rule: str | None = None
+    nl: str | None = None
+    law: str = ""
 
 
 def lint(text: str, name: str, statement: str | None = None) -> list[Fault]:
@@ -81,11 +87,12 @@ def has_errors(faults: Iterable[Fault]) -> bool:
 def _checks(pack: Pack) -> Iterator[_Found]:
     yield from _rules(pack)
     yield from _datasets(pack)
-    yield from _recipients(pack)
     yield from _parties(pack)
     yield from _unused(pack)
     yield from _promises(pack)
     yield from _agreement(pack)
+    for doubt in doubts(pack):
+        yield _Found(doubt.severity, doubt.code, doubt.place, doubt.en, doubt.rule, doubt.nl, doubt.law)
 
 
 # --- rules and their citations ----------------------------------------------------------------------------------------
@@ -95,7 +102,7 @@ def _rules(pack: Pack) -> Iterator[_Found]:
     told = frozenset(id_ for promise in pack.promises for id_ in promised_rules(promise))
     repeated = Counter(rule.words for rule in pack.file.rules)
     for at, rule in enumerate(pack.file.rules):
-        for one in (*_citation(rule, repeated), *_how(rule, told, judged=bool(pack.promises))):
+        for one in (*_citation(rule, repeated), *_how(rule, told, pack.rules, judged=bool(pack.promises))):
             yield _Found(one.severity, one.code, f"rule[{at}]{one.place}", one.message, rule.id)
 
 
@@ -121,7 +128,7 @@ def _citation(rule: Rule, repeated: Mapping[str, int]) -> Iterator[_Found]:
         )
 
 
-def _how(rule: Rule, told: frozenset[str], *, judged: bool) -> Iterator[_Found]:
+def _how(rule: Rule, told: frozenset[str], known: Collection[str], *, judged: bool) -> Iterator[_Found]:
     if rule.how == "none" and not rule.reason:
         yield _error(
             "reason-missing", ".how", "nothing judges this rule, and no reason is given; write `reason`, or a promise"
@@ -138,10 +145,9 @@ def _how(rule: Rule, told: frozenset[str], *, judged: bool) -> Iterator[_Found]:
         yield _error(
             "assumption-without-change", ".assumed", "a default is assumed; say in `changes` what would change it"
         )
-    if rule.doubt:
-        yield _Found("doubt", "sentence-doubtful", ".doubt", rule.doubt)
-    if rule.assumed:
-        yield _Found("note", "assumed", ".assumed", rule.assumed)
+    for other in rule.contradicts:
+        if other not in known:
+            yield _error("unknown-rule", ".contradicts", f"the rule {other!r} is not defined in this file")
 
 
 # --- datasets, recipients, parties ------------------------------------------------------------------------------------
@@ -157,7 +163,6 @@ def _datasets(pack: Pack) -> Iterator[_Found]:
 
 def _dataset(row: Dataset) -> Iterator[_Found]:
     rule = row.rules[0] if row.rules else None
-    kept_by = row.retention.rules[0] if row.retention.rules else rule
     if row.values is None:
         yield _Found(
             "error",
@@ -166,65 +171,15 @@ def _dataset(row: Dataset) -> Iterator[_Found]:
             'nobody chose whether values are kept; write values = "sealed" or "not kept"',
             rule,
         )
-    if row.bases == UNSPECIFIED:
-        yield _Found("doubt", "basis-not-stated", ".bases", "the statement names no lawful basis", rule)
-    if row.consent_by_use is not None:
-        yield _Found(
-            "doubt",
-            "consent-by-use",
-            ".consent_by_use",
-            "consent is claimed from mere use, which is no consent (Art. 4(11), 7)",
-            row.consent_by_use,
-        )
-    if row.retention.ends == UNSPECIFIED:
-        yield _Found("doubt", "retention-without-end", ".retention", "the statement says nothing of an end", kept_by)
-    if row.retention.ends == "criteria":
-        yield _Found(
-            "doubt",
-            "retention-without-term",
-            ".retention",
-            "it ends by criteria without a term: set a date to review it",
-            kept_by,
-        )
     if not row.rules:
         yield _error("dataset-without-rule", ".rules", "no rule of the statement is behind it; name one in `rules`")
 
 
-def _recipients(pack: Pack) -> Iterator[_Found]:
-    for id_, recipient in pack.file.recipients.items():
-        if recipient.country == UNSPECIFIED:
-            yield _Found(
-                "doubt",
-                "recipient-without-country",
-                f"recipients.{id_}.country",
-                f"{id_}: the statement names no country",
-                recipient.rule,
-            )
-        if recipient.contract == UNSPECIFIED:
-            yield _Found(
-                "doubt",
-                "recipient-without-contract",
-                f"recipients.{id_}.contract",
-                f"{id_}: the statement mentions no contract",
-                recipient.rule,
-            )
-
-
-_CONFLICTING: Final = frozenset({"controller", "data-protection-officer"})
-
-
 def _parties(pack: Pack) -> Iterator[_Found]:
     for id_, party in pack.file.parties.items():
-        if party.same_person_as is not None and {id_, party.same_person_as} == _CONFLICTING:
-            message = "one person is controller and data protection officer: their tasks conflict (Art. 38(6))"
-            yield _Found("doubt", "officer-is-controller", f"parties.{id_}", message, party.rule)
         if party.same_person_as is not None and party.same_person_as not in pack.file.parties:
-            yield _error(
-                "unknown-id",
-                f"parties.{id_}",
-                f"the party {party.same_person_as!r} is not defined in this file",
-                party.rule,
-            )
+            message = f"the party {party.same_person_as!r} is not defined in this file"
+            yield _error("unknown-id", f"parties.{id_}", message, party.rule)
 
 
 def _unused(pack: Pack) -> Iterator[_Found]:
@@ -399,6 +354,8 @@ def _placed(found: _Found, pack: Pack, name: str, lines: Mapping[str, int]) -> F
         line=_nearest(found.place, lines),
         place=found.place,
         rule=rule,
+        nl=found.nl,
+        law=found.law or None,
         words=pack.rules[rule].words if rule is not None and rule in pack.rules else None,
     )
 

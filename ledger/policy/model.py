@@ -86,6 +86,7 @@ class ParameterLabel(Label, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     at_least: Term | None = None
     at_most: Term | None = None
     assumed: Text | None = None
+    assumed_nl: Text | None = None
 
 
 class Statement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +105,7 @@ class Statement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reading: Annotated[int, Meta(ge=1)]
     sha256: Digest
     effective_from_assumed: Text | None = None
+    effective_from_assumed_nl: Text | None = None
     text: Text | None = None
 
 
@@ -114,6 +116,7 @@ class Open(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nl: Text
     en: Text
     instead: Text
+    instead_nl: Text | None = None
 
 
 class ActivityRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,6 +133,7 @@ class ActivityRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     roles: tuple[Id, ...] | Unspecified = UNSPECIFIED
     rules: tuple[RuleId, ...] = ()
     assumed: Text | None = None
+    assumed_nl: Text | None = None
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,6 +148,7 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rules: tuple[RuleId, ...] = ()
     then: Literal["erase", "anonymise"] = "erase"
     assumed: Text | None = None
+    assumed_nl: Text | None = None
 
 
 class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,7 +157,7 @@ class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `values`: whether the ledger keeps values under seal or only that a category was collected; `not_kept`
     names the categories for which it never does. None: nobody chose, which lint reports; treated as sealed.
     `bases` is what the statement says, the default first; `consent_by_use` is the rule by which it claims consent
-    from mere use, which is no consent. `purposes_of` and `classes_of` narrow purposes and classes per category.
+    from mere use, which is no consent; `interest` the legitimate interest that it names. `purposes_of` and `classes_of` narrow purposes and classes per category.
     """
 
     id: Id
@@ -169,7 +174,9 @@ class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     values: Values | None = None
     not_kept: tuple[Id, ...] = ()
     consent_by_use: RuleId | None = None
+    interest: Text | None = None
     assumed: Text | None = None
+    assumed_nl: Text | None = None
     purposes_of: dict[str, tuple[Id, ...]] = field(default_factory=dict)
     classes_of: dict[str, tuple[Id, ...]] = field(default_factory=dict)
 
@@ -192,7 +199,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One promise of the statement: where it stands, what it means, and how it is judged.
 
     `words` occur exactly once in the source text, and so do the words in `more`, which place the rule in further
-    sentences. `how`: by event, by clock, when the pack is loaded, as the
+    sentences; `contradicts` names rules that cannot be kept beside it. `how`: by event, by clock, when the pack is loaded, as the
     exception to another rule, or not at all (`none`, with the reason). `assumed` is the default that was chosen
     where the words can be read in two ways; `changes` is what would change it. `doubt` is what is weak in the
     sentence itself, however it is read.
@@ -208,6 +215,11 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     assumed: Text | None = None
     changes: Text | None = None
     doubt: Text | None = None
+    reason_nl: Text | None = None
+    assumed_nl: Text | None = None
+    changes_nl: Text | None = None
+    doubt_nl: Text | None = None
+    contradicts: tuple[RuleId, ...] = ()
     more: tuple[Text, ...] = ()
 
 

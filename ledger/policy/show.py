@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
-from ledger.policy.model import UNSPECIFIED, Activity, Dataset, Pack, ParameterLabel, Prohibited
+from ledger.policy.labels import spoken
+from ledger.policy.model import (
+    UNSPECIFIED,
+    Activity,
+    ActivityRow,
+    Dataset,
+    Open,
+    Pack,
+    ParameterLabel,
+    Prohibited,
+    Retention,
+)
 from ledger.policy.sentences import at_place, places_of, sentences
 
 Language: TypeAlias = Literal["nl", "en"]
@@ -62,7 +73,8 @@ def identity(pack: Pack, language: Language) -> Iterator[tuple[str, str]]:
     yield words["statement"], f"{statement.name}: {statement.title}"
     yield words["version"], f"{statement.version} ({words['reading']} {statement.reading})"
     since = statement.effective_from.isoformat()
-    yield words["since"], f"{since} ({statement.effective_from_assumed})" if statement.effective_from_assumed else since
+    told = (language == "nl" and statement.effective_from_assumed_nl) or statement.effective_from_assumed
+    yield words["since"], f"{since} ({told})" if told else since
     yield words["text"], f"SHA-256 {statement.sha256}"
     for id_, party in pack.file.parties.items():
         same = party.same_person_as
@@ -73,16 +85,16 @@ def identity(pack: Pack, language: Language) -> Iterator[tuple[str, str]]:
     yield words["rules"], f"{len(pack.rules)}, {assumed} {words['assumed_rules']}, {doubts} {words['doubts']}"
 
 
-def paragraphs(row: Mapping[str, Any], language: Language) -> Iterator[tuple[str, str]]:
+def paragraphs(pack: Pack, row: Mapping[str, Any], language: Language) -> Iterator[tuple[str, str]]:
     """What a dataset's row says, for a person to read: (name, text), without what is empty."""
     words = _WORDS[language]
-    for name, key in _PARAGRAPHS:
-        value = row[key]
+    for name, key, space in _PARAGRAPHS:
+        value = row[key] if space is None or row[key] == UNSPECIFIED else _labelled(pack, space, row[key], language)
         text = words["unspecified"] if value == UNSPECIFIED else value if isinstance(value, str) else ", ".join(value)
         if text:
             yield words[name], text
     if row["values"] != "sealed" or row["not_kept"]:
-        yield words["values"], ", ".join(row["not_kept"]) or words["none kept"]
+        yield words["values"], ", ".join(_labelled(pack, "category", row["not_kept"], language)) or words["none kept"]
     for text in row["words"]:
         yield words["words"], f"“{text}”"
     for text in row["assumed"]:
@@ -100,14 +112,16 @@ def lists(pack: Pack, language: Language, statement: str | None = None) -> Itera
     yield from _filled(
         words["controls"],
         [
-            (id_, f"{_of(row, language)}, {words['every']} {_said(row.every, words)}{_ruled(row.rule)}")
+            (id_, f"{_of(row, language)}, {_every(row.every, language)}{_ruled(row.rule)}")
             for id_, row in file.controls.items()
         ],
     )
     yield from _filled(
         words["prohibited"], [(row.activity, _prohibited(pack, row, language)) for row in file.prohibited]
     )
-    yield from _filled(words["open"], [(row.about, f"{_of(row, language)}. {row.instead}") for row in file.open])
+    yield from _filled(
+        words["open"], [(row.about, f"{_of(row, language)}. {_instead(row, language)}") for row in file.open]
+    )
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -157,29 +171,30 @@ def _dataset(pack: Pack, activity: Activity, dataset: Dataset, language: Languag
         "rules": list(rules),
         "words": text.of(pack, rules),
         "dpv": _dpv(pack, activity, dataset),
-        "assumed": [text_ for text_ in (activity.assumed, dataset.assumed, retention.assumed) if text_],
+        "assumed": [told for row in (activity, dataset, retention) if (told := _assumed(row, language))],
     }
 
 
-_PARAGRAPHS: Final = (
-    ("categories", "categories"),
-    ("classes", "classes"),
-    ("purposes", "purposes"),
-    ("basis", "bases_labels"),
-    ("kept", "retention"),
-    ("from", "recipients"),
-    ("systems", "systems"),
-    ("where", "locations"),
-    ("who", "roles"),
-    ("rules", "rules"),
+_PARAGRAPHS: Final[tuple[tuple[str, str, str | None], ...]] = (
+    ("categories", "categories", None),
+    ("classes", "classes", None),
+    ("purposes", "purposes", None),
+    ("basis", "bases_labels", None),
+    ("kept", "retention", None),
+    ("from", "recipients", None),
+    ("systems", "systems", "system"),
+    ("where", "locations", None),
+    ("who", "roles", "role"),
+    ("rules", "rules", None),
 )
+"""The name, the column and, where the column has ids, their space."""
 _WORDS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "statement": "statement", "version": "version", "reading": "reading", "since": "in force from", "text": "its text", "same": "the same person as",
         "rules": "rules", "assumed_rules": "with an assumed default", "doubts": "doubtful as they stand", "unspecified": "unspecified", "categories": "data",
         "classes": "about", "purposes": "for", "basis": "basis", "kept": "kept", "from": "recipients", "systems": "systems", "where": "stored in", "who": "roles",
         "values": "no value kept", "none kept": "of anything", "words": "words", "assumed": "assumed", "recipients": "Recipients that the statement names",
-        "parameters": "What a client may set", "controls": "Controls that are promised", "prohibited": "Data that are not kept", "open": "What the statement leaves open", "every": "every",
+        "parameters": "What a client may set", "controls": "Controls that are promised", "prohibited": "Data that are not kept", "open": "What the statement leaves open", "every": "every", "no cadence": "how often is not said",
         "country": "country", "contract": "contract", "between": "between", "and": "and", "for": "for",
     },
     "nl": {
@@ -187,7 +202,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "rules": "regels", "assumed_rules": "met een aangenomen uitleg", "doubts": "op zichzelf twijfelachtig", "unspecified": "niet vermeld", "categories": "gegevens",
         "classes": "over", "purposes": "voor", "basis": "grondslag", "kept": "bewaard", "from": "ontvangers", "systems": "systemen", "where": "opgeslagen", "who": "rollen",
         "values": "geen waarde van", "none kept": "enig gegeven", "words": "tekst", "assumed": "aangenomen", "recipients": "Ontvangers die de verklaring noemt",
-        "parameters": "Wat een opdrachtgever mag instellen", "controls": "Beloofde controles", "prohibited": "Gegevens die niet worden bewaard", "open": "Wat de verklaring openlaat", "every": "elke",
+        "parameters": "Wat een opdrachtgever mag instellen", "controls": "Beloofde controles", "prohibited": "Gegevens die niet worden bewaard", "open": "Wat de verklaring openlaat", "every": "elke", "no cadence": "hoe vaak staat er niet",
         "country": "land", "contract": "overeenkomst", "between": "tussen", "and": "en", "for": "voor",
     },
 }  # fmt: skip
@@ -197,12 +212,25 @@ def _of(label: Any, language: Language) -> str:
     return str(getattr(label, language))
 
 
+def _assumed(row: ActivityRow | Dataset | Retention | ParameterLabel, language: Language) -> str | None:
+    return (language == "nl" and row.assumed_nl) or row.assumed
+
+
+def _instead(row: Open, language: Language) -> str:
+    return (language == "nl" and row.instead_nl) or row.instead
+
+
 def _ruled(rule: str | None) -> str:
     return f" [{rule}]" if rule is not None else ""
 
 
 def _said(value: str, words: Mapping[str, str]) -> str:
     return words["unspecified"] if value == UNSPECIFIED else value
+
+
+def _every(term: str, language: Language) -> str:
+    words = _WORDS[language]
+    return words["no cadence"] if term == UNSPECIFIED else f"{words['every']} {spoken(term, language)}"
 
 
 def _filled(title: str, rows: list[tuple[str, str]]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -217,8 +245,13 @@ def _recipient(row: Row, words: Mapping[str, str]) -> str:
 
 def _parameter(row: ParameterLabel, language: Language) -> str:
     words = _WORDS[language]
-    bounds = f", {words['between']} {row.at_least} {words['and']} {row.at_most}" if row.at_least and row.at_most else ""
-    assumed = f". {words['assumed'].capitalize()}: {row.assumed}" if row.assumed else ""
+    bounds = (
+        f", {words['between']} {spoken(row.at_least, language)} {words['and']} {spoken(row.at_most, language)}"
+        if row.at_least and row.at_most
+        else ""
+    )
+    told = _assumed(row, language)
+    assumed = f". {words['assumed'].capitalize()}: {told}" if told else ""
     return f"{_of(row, language)}{bounds}{_ruled(row.rule)}{assumed}"
 
 

@@ -42,7 +42,8 @@ def test_one_person_as_controller_and_officer_is_a_doubt():
         ("klantinfocus", "recipient-without-country", "KI-05"),
         ("klantinfocus", "retention-without-term", "KI-17"),
         ("infactor", "basis-not-stated", "IF-17"),
-        ("directcode", "sentence-doubtful", "DC-04"),
+        ("directcode", "basis-ended", "DC-04"),
+        ("klantinfocus", "sentence-doubtful", "KI-35"),
     ],
 )
 def test_what_a_statement_leaves_out_is_a_doubt(organisation, code, rule):

@@ -204,3 +204,33 @@ def test_where_words_can_be_read_in_two_ways_the_pack_says_which_it_took_and_wha
     found = next(row for pack in builtin_packs().values() for row in pack.file.rules if row.id == rule)
     assert found.assumed
     assert found.changes
+
+
+@EVERY_ORGANISATION
+def test_what_is_assumed_doubted_or_explained_is_told_in_dutch_too(organisation):
+    file = load_pack(organisation).file
+    rows = [
+        *file.rules,
+        *file.activities,
+        *file.datasets,
+        *(row.retention for row in file.datasets),
+        *file.parameters.values(),
+    ]
+    for row in rows:
+        for name in ("assumed", "changes", "doubt", "reason"):
+            told, dutch = getattr(row, name, None), getattr(row, f"{name}_nl", None)
+            assert bool(told) == bool(dutch), (row, name)
+            assert not told or told != dutch, (row, name)
+    assert all(row.instead_nl for row in file.open)
+    assert bool(file.statement.effective_from_assumed) == bool(file.statement.effective_from_assumed_nl)
+
+
+@EVERY_ORGANISATION
+def test_each_rule_names_the_law_that_it_stands_on(organisation):
+    assert [rule.id for rule in load_pack(organisation).file.rules if not rule.law] == []
+
+
+def test_the_articles_say_in_both_languages_what_they_assume():
+    for article in builtin_law().articles.values():
+        for name in ("assumed", "changes", "reason"):
+            assert bool(getattr(article, name)) == bool(getattr(article, f"{name}_nl")), article.id
