@@ -28,6 +28,7 @@ from ledger.domain.errors import KeyMissing, Tampered, Unreadable
 from ledger.erasure import Erasures, Standing
 from ledger.evidence.head import sign_head
 from ledger.evidence.note import Signer
+from ledger.ingest import IngestKeys
 from ledger.keys import Key, KeyStore
 from ledger.keys.sqlite import open_key_store
 from ledger.policy.model import Packs
@@ -139,6 +140,11 @@ class Wired:
         return Sources(self.log, self.clock)
 
     @property
+    def ingest_keys(self) -> IngestKeys:
+        """The keys that producers seal to."""
+        return IngestKeys(self.log, self.keys, self.clock)
+
+    @property
     def signer(self) -> Signer:
         """Who signs the heads of this log."""
         return Signer(f"{ORIGIN}/{self.log.ledger_id}", self.keys.signing_seed())
@@ -200,6 +206,7 @@ def open_ledger(
         erasures = Erasures(log, keys, clock, approval=settings.approval, alone=settings.alone)
         if write:
             erasures.resume()
+            IngestKeys(log, keys, clock).settle()
         registers = stack.enter_context(Projections(data / REGISTERS, log, packs))
         ledger, accesses = Ledger(log, keys, packs, clock), Accesses(log, keys, erasures, clock)
         yield Wired(data, settings, packs, log, keys, ledger, erasures, accesses, registers, clock)

@@ -26,6 +26,8 @@ REFUSED: Final = "ledger.erasure.refused.v1"
 CLOSED: Final = "ledger.erasure.closed.v1"
 SWEPT: Final = "ledger.sweep.executed.v1"
 REVEALED: Final = "ledger.values.revealed.v1"
+INGEST_KEY_MADE: Final = "ledger.ingest-key.made.v1"
+INGEST_KEY_DESTROYED: Final = "ledger.ingest-key.destroyed.v1"
 DISCARDED: Final = "ledger.quarantine.discarded.v1"
 SOURCE_ADDED: Final = "ledger.source.added.v1"
 SOURCE_REMOVED: Final = "ledger.source.removed.v1"
@@ -245,6 +247,52 @@ class Discard(BaseAggregate[str]):
         return cls._create(cls.Discarded, id=discard, timestamp=_moment(said["at"]), **said)
 
 
+class IngestKey(BaseAggregate[str]):
+    """A key that producers seal to, from the moment it is made until it is destroyed."""
+
+    TOPIC = "ledger.ingest-key"
+
+    class Event(Decision):
+        """Base of an ingest key's decisions."""
+
+        TOPIC = "ledger.ingest-key.event"
+
+    class Made(Event, CanInitAggregate[str]):
+        """Its public half; the private one is wrapped in the key database."""
+
+        TOPIC = INGEST_KEY_MADE
+        originator_topic: str
+        key: str
+        public: str
+        at: str
+
+    class Destroyed(Event):
+        """Its private half is gone: what was sealed to it and not recorded can never be read again."""
+
+        TOPIC = INGEST_KEY_DESTROYED
+        key: str
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The key is gone."""
+            aggregate.destroyed = True
+
+    def __init__(self, key: str, public: str) -> None:
+        self.key = key
+        self.public = public
+        self.destroyed = False
+
+    @classmethod
+    def make(cls, stream: str, **said: Any) -> IngestKey:
+        """Record a new key; `said` are the fields of Made."""
+        return cls._create(cls.Made, id=stream, timestamp=_moment(said["at"]), **said)
+
+    def destroy(self, at: str) -> None:
+        """Say that the key is gone; once."""
+        if not self.destroyed:
+            self.trigger_event(self.Destroyed, key=self.key, at=at, timestamp=_moment(at))
+
+
 class SpeakingSource(BaseAggregate[str]):
     """One source of events that may speak: for which organisations, activities and types."""
 
@@ -358,4 +406,9 @@ class Decisions:
             found: SpeakingSource = self._repository.get(stream)
         except AggregateNotFoundError:
             return None
+        return found
+
+    def ingest_key(self, stream: str) -> IngestKey:
+        """An ingest key by its stream."""
+        found: IngestKey = self._repository.get(stream)
         return found

@@ -13,11 +13,12 @@ import orjson
 from cryptography.exceptions import InvalidTag
 
 from ledger.decisions import DESTROYED, ORDERED
-from ledger.domain.envelope import Envelope, Headers, Reason, Unrecordable, read
+from ledger.domain.envelope import Envelope, Headers, Reason, Sealed, Unrecordable, read
 from ledger.domain.errors import GenerationMoved, KeyMissing, Tampered, Unreadable
 from ledger.domain.events import ConsentGiven, DataCollected, DataDeleted
 from ledger.domain.facts import shown
 from ledger.domain.sources import Speakers
+from ledger.ingest import Opener
 from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope
 from ledger.policy.model import Pack
 from ledger.sealing import ORGANISATION, TOKEN_MARK, Chance, Draft, Place, SealingDesk
@@ -124,8 +125,12 @@ class Ledger:
         events: list[_Event] = []
         refused: list[_Refused] = []
         speakers = None if own else self._gate.speakers()
+        opener: Opener | None = None
         for given in inputs:
             found = _too_large(given) or read(given.body, given.headers)
+            if isinstance(found, Sealed):
+                opener = opener or Opener(self.keys)
+                found = opener.open(found)
             if isinstance(found, Unrecordable):
                 refused.append(_Refused(given, found))
             elif found.envelope.data.organisation not in self.packs:

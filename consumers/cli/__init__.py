@@ -41,6 +41,10 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Record": {
         "ingest": ("consumers.cli.feed:ingest", "Record events from files, one JSON event a line."),
         "consume": ("consumers.cli.feed:consume", "Record events from Kafka topics, each once."),
+        "ingest-key": (
+            "consumers.cli.ingest_key:ingest_key",
+            "Make, publish and destroy the keys that producers seal to.",
+        ),
         "source": ("consumers.cli.source:source", "Say which sources may speak, and read how each of them does."),
         "quarantine": (
             "consumers.cli.quarantine:quarantine",

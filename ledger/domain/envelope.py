@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -47,6 +48,7 @@ _OFFSET_WITHOUT_COLON: Final = re.compile(rb':\d\d(\.\d+)?[+-]\d{4}"')
 NOT_SENT: Final = "(unknown fields)"
 """The one field of Envelope that is not read from a message: which unknown fields the careful path left out."""
 _Id = Annotated[str, Meta(min_length=1, max_length=500)]
+_UNDER_SEAL: Final = ("specversion", "id", "source", "type", "time")
 SEALED_CONTENT: Final = "application/vnd.pdl.sealed"
 
 
@@ -79,6 +81,26 @@ class Unrecordable(Struct, frozen=True, kw_only=True):
     detail: str
     source: str | None = None
     id: str | None = None
+
+
+class Sealed(Unrecordable, frozen=True, kw_only=True):
+    """An event whose `data` a producer sealed to an ingest key: unreadable, unless the ledger has that key.
+
+    `attributes` are those of the event, as text; `content` the encapsulated key and the ciphertext.
+    """
+
+    key: str
+    content: bytes
+    attributes: dict[str, Any]
+
+    @property
+    def aad(self) -> bytes:
+        """What the seal covers beside the data: specversion|id|source|type|time, as they were sent."""
+        return "|".join(self.attributes[name] for name in _UNDER_SEAL).encode()
+
+    def closed(self, detail: str) -> Unrecordable:
+        """Why it stays closed."""
+        return Unrecordable(reason=self.reason, detail=detail, source=self.source, id=self.id)
 
 
 def _typed(event: type[Event]) -> type[Envelope]:
@@ -298,12 +320,37 @@ def _checked(attributes: Any, body: bytes) -> Envelope | Unrecordable:
         return Unrecordable(reason="not-an-event", detail=detail, **where)
     content = attributes.get("datacontenttype")
     if isinstance(content, str) and content.startswith(SEALED_CONTENT):
-        return Unrecordable(
-            reason="sealed-unreadable", detail="sealed data: no ingest key of this ledger opens it.", **where
-        )
+        return _sealed(attributes, attributes.get("data_base64", attributes.get("data")), where)
     if attributes["type"] not in BY_WIRE:
         return Unrecordable(reason="unknown-type", detail="see `pdl schema` for the types of the contract.", **where)
     return _typed_or_schema(attributes, body, where)
+
+
+def _sealed(attributes: dict[str, Any], content: Any, where: dict[str, Any]) -> Unrecordable:
+    """Sealed data as they came, for whoever has the key; or what is wrong with the way they came."""
+    key = attributes.get("pdlkeyid")
+    try:
+        found = b64decode(content, validate=True) if isinstance(content, str) else b""
+    except ValueError:
+        found = b""
+    if not found or not isinstance(key, str) or "|" in attributes["id"]:
+        detail = "sealed data need the attribute pdlkeyid, base64 in data_base64 (binary mode: the bytes themselves), and an id without '|'."
+        return Unrecordable(reason="sealed-unreadable", detail=detail, **where)
+    detail = "sealed data: no ingest key is at hand here."
+    return Sealed(reason="sealed-unreadable", detail=detail, key=key, content=found, attributes=attributes, **where)
+
+
+def opened(sealed: Sealed, plaintext: bytes) -> Read | Unrecordable:
+    """The event whose sealed `data` are this plaintext: the same event as if it had been sent in the clear."""
+    left_out = {"data", "data_base64", "datacontenttype", "pdlkeyid"}
+    attributes = {name: value for name, value in sealed.attributes.items() if name not in left_out}
+    try:
+        data = msgspec.json.decode(plaintext, type=Raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return Unrecordable(
+            reason="undecodable", detail="the sealed data are not JSON.", source=sealed.source, id=sealed.id
+        )
+    return read(_encode({**attributes, "datacontenttype": "application/json", "data": data}))
 
 
 def _typed_or_schema(attributes: dict[str, Any], body: bytes, where: dict[str, Any]) -> Envelope | Unrecordable:
@@ -425,10 +472,8 @@ def _binary(body: bytes, headers: Headers) -> Read | Unrecordable:
     except UnicodeDecodeError:
         return Unrecordable(reason="not-an-event", detail="a ce_ header is not UTF-8.")
     if attributes.get("datacontenttype", "").startswith(SEALED_CONTENT):
-        where = _origin(attributes.get("source"), attributes.get("id"))
-        return Unrecordable(
-            reason="sealed-unreadable", detail="sealed data: no ingest key of this ledger opens it.", **where
-        )
+        # As in structured mode, where bytes that are no JSON stand as base64.
+        return _carefully(_encode({**attributes, "data_base64": body}))
     try:
         # The body goes in as it came: a value in it must not be re-written on the way to the seal.
         data = msgspec.json.decode(body, type=Raw)

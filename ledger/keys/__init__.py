@@ -269,6 +269,18 @@ class KeyStore(Protocol):
         """The Ed25519 seed that signs checkpoints (32 bytes), made on first use."""
         ...
 
+    def keep(self, name: str, secret: bytes) -> None:
+        """Keep a secret of 32 bytes under a name, wrapped under the root; the name must be new."""
+        ...
+
+    def kept(self, names: Collection[str]) -> dict[str, bytes]:
+        """Those of these secrets that are kept; few are asked for, and each is a look-up."""
+        ...
+
+    def drop(self, name: str) -> bool:
+        """Destroy a secret; True while a reader still holds an older state of the key database (see `settle`)."""
+        ...
+
     def people(self) -> Mapping[str, int]:
         """How many living pseudonyms each organisation has."""
         ...

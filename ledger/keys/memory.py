@@ -40,6 +40,7 @@ class MemoryKeyStore:
         self._epoch = 1
         self._stopped: dict[str, tuple[int, datetime | None]] = {}
         self._closed: dict[int, Closed] = {}
+        self._kept: dict[str, bytes] = {}
 
     def resolve(
         self, identifiers: Collection[Identifier], *, create: Collection[Identifier] = ()
@@ -195,6 +196,21 @@ class MemoryKeyStore:
         """The Ed25519 seed that signs checkpoints (32 bytes)."""
         return self._seed
 
+    def keep(self, name: str, secret: bytes) -> None:
+        """Keep a secret under a name that is new."""
+        if name in self._kept:
+            raise ValueError(f"{name} is kept already")
+        self._kept[name] = secret
+
+    def kept(self, names: Collection[str]) -> dict[str, bytes]:
+        """Those of these secrets that are kept."""
+        return {name: self._kept[name] for name in names if name in self._kept}
+
+    def drop(self, name: str) -> bool:
+        """Destroy a secret."""
+        self._kept.pop(name, None)
+        return False
+
     def people(self) -> Mapping[str, int]:
         """How many living pseudonyms each organisation has."""
         return Counter(identifier.organisation for identifier in self._people)
@@ -202,6 +218,7 @@ class MemoryKeyStore:
     def close(self) -> None:
         """Let go of every key."""
         self._keys.clear()
+        self._kept.clear()
 
     def _obtained(self, scope: Scope, *, again: bool) -> Key | Erased:
         key = self._keys.get(scope)

@@ -198,6 +198,9 @@ SELECT name, wrapped FROM secret ORDER BY name;
 -- name: rewrap_secret
 UPDATE secret SET wrapped = ? WHERE name = ?;
 
+-- name: drop_secret
+DELETE FROM secret WHERE name = ?;
+
 -- name: add_secret
 INSERT INTO secret (name, wrapped) VALUES (?, ?);
 

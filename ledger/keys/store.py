@@ -9,6 +9,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -39,6 +40,8 @@ CACHED_KEYS: Final = 20_000
 CACHED_FOR_READING: Final = 4_000
 CACHED_PEOPLE: Final = 20_000
 _NO_FENCE: Final = Fence(-1)
+_KEPT: Final = "kept/"
+"""Where secrets of others stand among those of the store itself."""
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 """When use stopped, for a destruction of which we do not know: its epoch is due."""
 
@@ -595,6 +598,25 @@ class WrappedKeyStore:
         """The Ed25519 seed that signs checkpoints (32 bytes), made on first use."""
         with self._vault.reading():
             return bytes(self._vault.secret("signing"))
+
+    def keep(self, name: str, secret: bytes) -> None:
+        """Keep a secret of 32 bytes under a name that is new, wrapped under the root."""
+        with self._vault.reading(), self._vault.writing():
+            self._vault.keep(f"{_KEPT}{name}", secret)
+
+    def kept(self, names: Collection[str]) -> dict[str, bytes]:
+        """Those of these secrets that are kept; one look-up each."""
+        self._vault.look_around()
+        with self._vault.reading():
+            found = {name: self._vault.again(partial(self._vault.kept, f"{_KEPT}{name}")) for name in names}
+        return {name: bytes(secret) for name, secret in found.items() if secret is not None}
+
+    def drop(self, name: str) -> bool:
+        """Destroy a secret; True while a reader still holds an older state of the key database."""
+        with self._vault.reading():
+            with self._vault.writing():
+                self._vault.each("drop_secret", [(f"{_KEPT}{name}",)])
+            return self._vault.settle()
 
     def _hash(self, identifier: Identifier) -> str:
         secrets = self._secrets.get(identifier.organisation) or self._secrets_of(identifier.organisation)

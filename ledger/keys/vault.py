@@ -130,6 +130,15 @@ class Vault:
         wrapped, root = rows[0]
         return self._under(root).unwrap(wrapped, self.name("secret", name))
 
+    def keep(self, name: str, secret: bytes) -> None:
+        """A secret of somebody else under the root, in the open transaction."""
+        self.each("add_secret", [(name, self._current().wrap(secret, self.name("secret", name)))])
+
+    def kept(self, name: str) -> bytearray | None:
+        """Such a secret in a buffer to be wiped; None where it is not kept."""
+        rows = self.ask("secret", name)
+        return self._under(rows[0][1]).unwrap(rows[0][0], self.name("secret", name)) if rows else None
+
     def under(self, buckets: set[int]) -> dict[int, AESGCM]:
         """The keys of these buckets; raises KeyMissing."""
         found, missing = self._buckets.pick(buckets)

@@ -346,3 +346,24 @@ def test_obtain_is_stable_however_often_and_in_whichever_company_a_scope_is_aske
         i: i for i in seen.values()
     }
     store.close()
+
+
+def test_a_secret_is_kept_under_its_name_until_it_is_dropped(store: KeyStore) -> None:
+    first, second = os.urandom(32), os.urandom(32)
+    store.keep("ingest/1", first)
+    store.keep("ingest/2", second)
+    assert store.kept(["ingest/1", "ingest/2", "ingest/3"]) == {"ingest/1": first, "ingest/2": second}
+    assert not store.drop("ingest/1")
+    assert store.kept(["ingest/1", "ingest/2"]) == {"ingest/2": second}
+    store.drop("never kept")
+
+
+def test_a_kept_secret_stands_nowhere_in_the_clear_and_is_overwritten_when_it_goes(tmp_path: Path) -> None:
+    with_it, secret = open_key_store(tmp_path, ledger_id="a ledger", create=True), os.urandom(32)
+    with_it.keep("ingest/1", secret)
+    wrapped = with_it._vault.ask("secret", "kept/ingest/1")[0][0]
+    with_it.drop("ingest/1")
+    with_it.close()
+    stored = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert secret not in stored
+    assert wrapped not in stored

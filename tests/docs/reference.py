@@ -44,10 +44,10 @@ REASONS_SAID: Final = {
     "unknown-type": "The contract has no such event type.",
     "schema": "The event does not fit the schema of its type. `pdl schema TYPE` prints it.",
     "unknown-organisation": "No policy pack of this ledger is for that organisation.",
-    "source-not-allowed": "The source may not speak for that organisation. Reserved: this version registers no sources yet.",
+    "source-not-allowed": "The source may not say this: `pdl source list` shows who may say what, `pdl source add` and `pdl quarantine retry` mend it.",
     "conflicting-duplicate": "The source used this event id before, for other content.",
     "too-large": f"The message is larger than {BODY_BYTES_MAX:,} bytes.",
-    "sealed-unreadable": "The data are sealed to an ingest key, and no key of this ledger opens them. This version has no ingest keys yet.",
+    "sealed-unreadable": "The data are sealed, and no ingest key of this ledger opens them: another key, a destroyed one, or an attribute was changed.",
 }
 """What each reason of quarantine means to the one who sent the message."""
 
