@@ -274,6 +274,12 @@ class _Machine:
         covering = {
             promise.rule for promise in self.own if isinstance(promise, AllowList | Matrix) and promise.unless_consent
         }
+        covering |= {
+            row.rule
+            for promise in self.own
+            if isinstance(promise, Matrix) and promise.unless_consent
+            for row in promise.rows.values()
+        }
         covering |= {promise.rule for promise in self.own if isinstance(promise, Precondition) and promise.warranty}
         self._add(When(), consents.consents(consent, stops, self.setting, covering))
         notices = [promise for promise in self.all if isinstance(promise, NoticeDuty)]

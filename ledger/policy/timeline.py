@@ -504,6 +504,7 @@ class Person:
         self._copies: list[Copy] | None = None
         self._contracts: list[Contract] | None = None
         self._milestones: dict[str, list[Moment]] = {}
+        self._signs: dict[str, list[Moment]] = {}
         self._holds: list[Span] | None = None
         self._restrictions: list[Span] | None = None
         self._classes: list[Fact] | None = None
@@ -527,13 +528,19 @@ class Person:
 
     # --- class --------------------------------------------------------------------------------------------------------
 
-    def class_at(self, at: datetime, client: str | None = None) -> str | None:
-        """The latest class, from a collection or a milestone that changes it (contract, Reading 3)."""
+    @property
+    def classed(self) -> list[Fact]:
+        """The collections and milestones that say what class the person has, in order (contract, Reading 3)."""
         if self._classes is None:
             rows = [fact for fact in self.types[COLLECTED] if fact.class_ is not None]
             rows += [fact for fact in self.types[MILESTONE] if fact.milestone in CLASS_OF_MILESTONE]
+            rows += [fact for name in CLASS_OF_MILESTONE for fact in self.organisation.milestones(name, self.places)]
             self._classes = sorted(rows, key=by_time)
-        for fact in reversed(self._classes):
+        return self._classes
+
+    def class_at(self, at: datetime, client: str | None = None) -> str | None:
+        """The latest class at a moment."""
+        for fact in reversed(self.classed):
             if fact.time <= at and same(fact.client, client):
                 return fact.class_ if fact.type == COLLECTED else CLASS_OF_MILESTONE[fact.milestone or ""]
         return None
@@ -614,17 +621,29 @@ class Person:
         """When a milestone was reached for this person, or for everyone, in order."""
         found = self._milestones.get(name)
         if found is None:
-            rows = [fact for fact in self.types[MILESTONE] if fact.milestone == name]
-            rows += self.organisation.milestones(name, self.places)
-            found = [Moment(fact.time, fact) for fact in rows]
-            if name == CONTRACT_ENDED:
-                found = self._ends(found)
-            found.sort(key=lambda moment: (moment.time, moment.fact.source, moment.fact.id))
-            self._milestones[name] = found
+            found = self._milestones[name] = self.once(name, self.signs(name))
         return found
 
+    def signs(self, name: str) -> list[Moment]:
+        """Every fact by which a milestone was reached, in order; of a contract there may be several."""
+        found = self._signs.get(name)
+        if found is None:
+            rows = [fact for fact in self.types[MILESTONE] if fact.milestone == name]
+            rows += self.organisation.milestones(name, self.places)
+            found = [Moment(fact.time, fact) for fact in sorted(rows, key=by_time)]
+            if name == CONTRACT_ENDED:
+                found = self._ends(found)
+            self._signs[name] = found
+        return found
+
+    def once(self, name: str, signs: list[Moment]) -> list[Moment]:
+        """The signs of a milestone without those that repeat an earlier one: both count once (Reading 1)."""
+        if name != CONTRACT_ENDED or len(signs) < 2:  # noqa: PLR2004  one sign repeats nothing
+            return signs
+        return self._first_of(signs, certain=False)
+
     def _ends(self, reached: list[Moment]) -> list[Moment]:
-        """The ends of contracts with this person, each once, at the earliest of its signs (Readings 1, 24)."""
+        """The signs that contracts with this person ended (Readings 1, 24)."""
         signs = [*reached, *(Moment(fact.time, fact) for fact in self.types[ENDED])]
         for contract in self.contracts:
             reference = contract.signed.reference or ""
@@ -640,15 +659,19 @@ class Person:
                 if other.signed.reference == contract.signed.reference
             ):
                 signs.append(Moment(last_moment(contract.signed.until) or until, contract.signed))
-        signs = (
-            sorted(set(signs), key=lambda sign: (sign.time, sign.fact.source, sign.fact.id))
-            if len(signs) > 1
-            else signs
-        )
+        each = {(sign.time, sign.fact.source, sign.fact.id): sign for sign in signs}
+        return self._first_of([each[key] for key in sorted(each)], certain=True)
+
+    def _first_of(self, signs: Sequence[Moment], *, certain: bool) -> list[Moment]:
+        """The signs without those that repeat an earlier one; `certain`: both name the same contract."""
         kept: list[Moment] = []
         for sign in signs:
+            named = sign.fact.reference
             if not any(
-                same(before.fact.reference, sign.fact.reference) and not self._renewed(before, sign) for before in kept
+                _one_end(before, sign)
+                and (not certain or (named is not None and named == before.fact.reference))
+                and not self._renewed(before, sign)
+                for before in kept
             ):
                 kept.append(sign)
         return kept
@@ -716,6 +739,11 @@ class Person:
                 end = FOREVER if off is None else off.time
                 self._restrictions.append(Span(fact, fact.time, end, end, off))
         return self._restrictions
+
+
+def _one_end(before: Moment, sign: Moment) -> bool:
+    """Whether two signs tell of the end of one contract; a milestone that is reached anew is a later end (Reading 16)."""
+    return same(before.fact.reference, sign.fact.reference) and not before.fact.type == sign.fact.type == MILESTONE
 
 
 def _lifts(lifted: Fact, placed: Fact) -> bool:

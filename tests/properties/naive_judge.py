@@ -301,14 +301,15 @@ Overdue = tuple[datetime, datetime | None, frozenset[str]]
 
 
 def grouped(spans: Iterable[tuple[str, Span]]) -> set[Overdue]:
-    """One finding for what became overdue at the same moment: it is made good when the last of it is."""
+    """One finding for what became overdue at the same moment: made good with the last of it, about what is still held."""
     groups: dict[datetime, list[tuple[str, datetime | None]]] = {}
     for id_, (since, until) in spans:
         groups.setdefault(since, []).append((id_, until))
     found = set()
     for since, members in groups.items():
+        left = [id_ for id_, until in members if until is None]
         ends = [until for _, until in members if until is not None]
-        found.add((since, max(ends) if len(ends) == len(members) else None, frozenset(id_ for id_, _ in members)))
+        found.add((since, None if left else max(ends), frozenset(left or (id_ for id_, _ in members))))
     return found
 
 

@@ -116,7 +116,9 @@ def _after_stop(fact: Fact, stopped: Fact, covering: Sequence[_Gate], stops: Seq
 
 def _gate(fact: Fact, promise: ConsentGate, case: Case) -> None:
     recipient = fact.recipient if promise.recipient else None
-    for purpose in (promise.purpose,) if promise.purpose is not None else purposes_of(fact):
+    gated = promise.when.purpose
+    named = [purpose for purpose in purposes_of(fact) if not gated or purpose in gated]
+    for purpose in (promise.purpose,) if promise.purpose is not None else named:
         given = case.person.consent(purpose, fact.time, fact.client, recipient)
         if given is None:
             word = case.person.last_word(purpose, fact.time, fact.client, recipient)

@@ -12,6 +12,7 @@ from ledger.policy.case import Case, Setting, same_day
 from ledger.policy.filters import Ids, When, matcher, types_of
 from ledger.policy.findings import Code
 from ledger.policy.promises.base import Act, PromiseBase, Whole
+from ledger.policy.promises.retention import unheld
 from ledger.policy.timeline import (
     COLLECTED,
     DELETED,
@@ -133,6 +134,7 @@ def _triggers(promise: Duty, case: Case) -> list[Fact]:
         return sorted({fact.id: fact for fact in held}.values(), key=by_time)[:1]
     if promise.milestone is not None:
         rows = [mark.fact for mark in person.milestone(promise.milestone) if mark.time >= binds]
+        rows = [fact for at, fact in enumerate(rows) if not _repeats(fact, rows[:at], promise, case)]
         return [fact for fact in rows if fact.person is not None or _had_before(promise, fact, case)]
     when = promise.when or When()
     rows = [
@@ -151,6 +153,19 @@ def _triggers(promise: Duty, case: Case) -> list[Fact]:
             if any(mark.time <= fact.time and same(mark.fact.reference, fact.reference) for mark in marks)
         ]
     return rows
+
+
+def _repeats(fact: Fact, before: Sequence[Fact], promise: Duty, case: Case) -> bool:
+    """Whether a milestone was reached before with that reference, and nothing was collected in between."""
+    return any(
+        other.reference == fact.reference
+        and other.client == fact.client
+        and not any(
+            other.time < copy.start <= fact.time and same(copy.collected.reference, fact.reference)
+            for copy in case.copies(promise.activity or fact.activity or "")
+        )
+        for other in before
+    )
 
 
 def _had_before(promise: Duty, mark: Fact, case: Case) -> bool:
@@ -443,40 +458,44 @@ def _looked_at(promise: Triage, term: Duration, fact: Fact, triaged: Sequence[Fa
 
 
 def _erased_after(promise: Triage, decided: Fact, case: Case) -> None:
-    """Data of the triage are gone by the end of the next working day."""
+    """Data of the triage are gone by the end of the next working day, but for what a hold keeps."""
     late = max(late_from(decided.time, Duration()), case.setting.binds)
-    held = [
-        copy
-        for copy in case.copies(promise.activity)
-        if copy.collected.reference == decided.reference and copy.end > late
-    ]
-    collections = sorted({copy.collected.id: copy.collected for copy in held}.values(), key=by_time)
-    ends = [copy.end for copy in held]
-    if not any(copy.collected.reference == decided.reference for copy in case.copies(promise.activity)):
-        received = [fact for fact in case.person.types.get(UNSOLICITED, ()) if fact.reference == decided.reference]
-        gone = [fact.time for fact in case.person.types.get(DELETED, ()) if _deletes(promise, fact, decided)]
-        end = min(gone, default=FOREVER)
-        if received and received[0].person is not None and end >= late:
-            collections, ends = received[:1], [end]
-    if collections:
-        until = max(ends)
-        dataset = case.setting.dataset_of(
-            promise.activity, [category for fact in collections for category in fact.categories]
-        )
-        text = ("niet nodig, en niet verwijderd", "not needed, and not erased")
-        about = (*collections, decided)
+    found: dict[datetime, list[tuple[Fact, datetime]]] = {}
+    for kept, end in _received_and_kept(promise, decided, case).values():
+        dataset = case.setting.dataset_of(promise.activity, kept.categories) or ""
+        for since, stop in unheld(max(late, kept.time), kept, dataset, case):
+            if end > since:
+                found.setdefault(since, []).append((kept, min(end, stop)))
+    text = ("niet nodig, en niet verwijderd", "not needed, and not erased")
+    for since, rows in found.items():
+        until = max(end for _, end in rows)
+        collections = sorted((kept for kept, _ in rows), key=by_time)
         case.find(
             promise,
             "overdue",
-            about,
-            late,
+            (*collections, decided),
+            since,
             *text,
             until=None if until >= FOREVER else until,
             severity="violation",
             activity=promise.activity,
-            dataset=dataset,
+            dataset=case.setting.dataset_of(promise.activity, [row for kept in collections for row in kept.categories]),
             client=decided.client,
         )
+
+
+def _received_and_kept(promise: Triage, decided: Fact, case: Case) -> dict[str, tuple[Fact, datetime]]:
+    """The collections that a triage is about, or else what was received itself, each with the moment of its end."""
+    found: dict[str, tuple[Fact, datetime]] = {}
+    for copy in case.copies(promise.activity):
+        if copy.collected.reference == decided.reference:
+            _, end = found.get(copy.collected.id, (copy.collected, copy.end))
+            found[copy.collected.id] = (copy.collected, max(end, copy.end))
+    if not found:
+        rows = [fact for fact in case.person.types.get(UNSOLICITED, ()) if fact.reference == decided.reference]
+        gone = [fact.time for fact in case.person.types.get(DELETED, ()) if _deletes(promise, fact, decided)]
+        found = {fact.id: (fact, min(gone, default=FOREVER)) for fact in rows[:1] if fact.person is not None}
+    return found
 
 
 def _deletes(promise: Triage, deleted: Fact, decided: Fact) -> bool:

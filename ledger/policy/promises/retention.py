@@ -28,7 +28,6 @@ from ledger.policy.findings import Severity
 from ledger.policy.promises.base import Act, PromiseBase, Whole
 from ledger.policy.promises.statutory import Statutory
 from ledger.policy.timeline import (
-    CLASS_OF_MILESTONE,
     CONTRACT_ENDED,
     GIVEN,
     OBJECTION,
@@ -189,7 +188,7 @@ def _shared_lates(
 
 def _own_clock(promise: Retention) -> bool:
     """Whether what came before one collection, but not before another, decides when a term or a wait begins."""
-    counted = promise.after.startswith(("collection", "stop:", "instructed:"))
+    counted = promise.after.startswith(("collection", "stop:", "instructed:")) or promise.after == CONTRACT_ENDED
     return counted or bool(promise.while_waiting) or promise.until_milestone is not None
 
 
@@ -203,20 +202,43 @@ def _stretches(
     promise: Retention, moment: Moment, term: Term, start: datetime, end: datetime, blocks: list[_Block]
 ) -> Iterator[Late]:
     """The stretch from `start` to `end`, less the blocks (each late again on the working day after a grace)."""
-    cursor, because, rule = start, (moment.fact, *((term.set_by,) if term.set_by is not None else ())), promise.rule
+    first = (moment.fact, *((term.set_by,) if term.set_by is not None else ()))
+    for since, stop, passed in _unblocked(start, end, blocks):
+        because = (*first, *(fact for block in passed for fact in block.because))
+        rule = next((block.rule for block in reversed(passed) if block.rule is not None), promise.rule)
+        also = (*promise.also, *term.also, *((promise.rule,) if rule != promise.rule else ()))
+        yield Late(since, stop, rule, also, term.assumed, because, moment.time)
+
+
+def _unblocked(
+    start: datetime, end: datetime, blocks: Sequence[_Block]
+) -> Iterator[tuple[datetime, datetime, list[_Block]]]:
+    """The parts of a stretch in which no block binds, each with the blocks that put it off.
+
+    Where several bind in turn or at once, the grace of the last to end counts.
+    """
     blocks = [block for block in blocks if block.start < block.end]  # A hold that ended before it was placed is none.
+    cursor, due, passed = start, start, list[_Block]()
     while cursor < end:
         block = next((block for block in blocks if block.start <= cursor < block.end), None)
-        if block is not None:
-            cursor = block.end if block.grace is None or block.end >= FOREVER else late_from(block.grace, P0D)
-            if block.because:
-                because = (*because, *block.because)
-            rule = block.rule or rule
-            continue
         stop = min([end, *(block.start for block in blocks if block.start > cursor)])
-        also = (*promise.also, *term.also, *((promise.rule,) if rule != promise.rule else ()))
-        yield Late(cursor, stop, rule, also, term.assumed, because, moment.time)
-        cursor = stop
+        if block is not None:
+            passed.append(block)
+            cursor = block.end
+            if block.grace is not None and block.end < FOREVER:
+                due = late_from(block.grace, P0D)
+        elif cursor < due:
+            cursor = min(due, stop)
+        else:
+            yield cursor, stop, list(passed)
+            cursor = stop
+
+
+def unheld(start: datetime, collected: Fact, dataset: str, case: Case) -> Iterator[tuple[datetime, datetime]]:
+    """The stretches from a moment on in which no hold keeps a collection; after each hold the next working day is due."""
+    blocks = [_Block(span.start, span.end, grace=span.last) for span in holds_on(case.person, collected, dataset)]
+    for since, stop, _ in _unblocked(start, FOREVER, blocks):
+        yield since, stop
 
 
 def moments(promise: Retention, collected: Fact, case: Case) -> list[Moment]:
@@ -229,12 +251,13 @@ def moments(promise: Retention, collected: Fact, case: Case) -> list[Moment]:
         return [Moment(fact.time, fact) for fact in said[:1]]  # Asking again moves nothing.
     if promise.after.startswith("stop:"):
         return _stops(promise.after[5:], collected, case.person)
-    found = [moment for moment in case.person.milestone(promise.after) if _counts(promise, moment, collected)]
+    signs = [moment for moment in case.person.signs(promise.after) if _counts(promise, moment, collected)]
+    found = case.person.once(promise.after, signs)
     if promise.derived:
         found += [
             Moment(fact.time, fact)
             for fact in _derived(promise, case)
-            if fact.time >= collected.time and same(fact.client, collected.client)
+            if same(fact.client, collected.client) and (fact.time >= collected.time or _same_reference(fact, collected))
         ]
         found.sort(key=lambda moment: (moment.time, moment.fact.source, moment.fact.id))
     return found
@@ -266,14 +289,17 @@ def _derived(promise: Retention, case: Case) -> list[Fact]:
 
 def _counts(promise: Retention, moment: Moment, collected: Fact) -> bool:
     fact = moment.fact
-    if not same(fact.client, collected.client):
+    if not (same(fact.client, collected.client) if promise.whole_person else _reaches(fact, collected)):
         return False
-    if not promise.whole_person:
-        if not same(fact.activity, collected.activity):
-            return False
-        if fact.reference is not None and collected.reference is not None and fact.reference != collected.reference:
-            return False
     return moment.time >= collected.time or _same_reference(fact, collected)
+
+
+def _reaches(fact: Fact, collected: Fact) -> bool:
+    return (
+        same(fact.client, collected.client)
+        and same(fact.activity, collected.activity)
+        and same(fact.reference, collected.reference)
+    )
 
 
 def _same_reference(fact: Fact, collected: Fact) -> bool:
@@ -354,7 +380,7 @@ def holds_on(person: Person, collected: Fact, dataset: str) -> list[Span]:
 
 def _by_class(promise: Retention, collected: Fact, person: Person) -> list[_Block]:
     """The stretches in which the class of the person is outside the promise."""
-    changes = [fact.time for fact in person.facts if fact.class_ is not None or fact.milestone in CLASS_OF_MILESTONE]
+    changes = [fact.time for fact in person.classed]
     times = sorted({collected.time, *(time for time in changes if time >= collected.time)})
     blocks = []
     for at, time in enumerate(times):
@@ -408,12 +434,12 @@ def _extension(
     for at, given in enumerate(words):
         if given.type != GIVEN:
             continue
-        ended = next((later for later in words[at + 1 :] if later.type != GIVEN), None)
+        ended = words[at + 1] if at + 1 < len(words) else None  # The last word counts, be it new consent.
         until = last_moment(given.until) or FOREVER
         end = min(until, FOREVER if ended is None else ended.time)
         if end < late:
             continue
-        because = (given,) if ended is None or ended.time > until else (given, ended)
+        because = (given,) if ended is None or ended.type == GIVEN or ended.time > until else (given, ended)
         blocks.append(_Block(given.time, min(limit, late_from(end, P0D)), rule=extend.rule, because=because))
     return blocks
 
@@ -491,8 +517,11 @@ def _held_while(copies: Sequence[Copy], late: Late) -> list[tuple[datetime, date
 
 
 def _tell(promise: Retention, overdue: _Overdue, rows: list[tuple[Fact, datetime]], case: Case) -> None:
-    collections = sorted({row[0].id: row[0] for row in rows}.values(), key=by_time)
     until = max(end for _, end in rows)
+    kept = [
+        collected for collected, end in rows if end == until or until < FOREVER
+    ]  # of an open one: what is still held
+    collections = sorted({collected.id: collected for collected in kept}.values(), key=by_time)
     nl, en = case.setting.shown("dataset", [overdue.dataset])
     risk: Severity | None = "risk" if overdue.assumed else None
     set_by_client = (
@@ -557,10 +586,13 @@ def _deleted_too_early(
         if fact.activity in promise.activities and (not promise.datasets or dataset in promise.datasets)
     ]
     for promise in mine:
-        short = next(
-            (why for copy in copies if (why := _too_short(promise, fact.time, copy.collected, case)) is not None), None
-        )
-        if short is not None:
+        short = [
+            (copy.category, why)
+            for copy in copies
+            if (why := _too_short(promise, fact.time, copy.collected, case)) is not None
+        ]
+        if short:
+            categories = list(dict.fromkeys(category for category, _ in short))
             also = tuple(rule for category, rule in promise.also_by_category.items() if category in categories)
             nl, en = case.setting.shown("category", categories)
             case.find_act(
@@ -569,7 +601,7 @@ def _deleted_too_early(
                 fact,
                 f"{nl}: korter bewaard dan verplicht",
                 f"{en}: kept shorter than required",
-                besides=(short,),
+                besides=(short[0][1],),
                 also=(*promise.also, *also),
                 categories=categories,
             )
@@ -593,12 +625,21 @@ def _too_short(promise: Minimum, at: datetime, collected: Fact, case: Case) -> F
     for contract in case.person.contracts:
         if contract.valid(at) and same(contract.signed.reference, collected.reference):
             return contract.signed
-    for moment in case.person.milestone(promise.after):
-        if moment.time <= at < start_of(add(day_of(moment.time), length)) and same(
-            moment.fact.reference, collected.reference
-        ):
+    for moment in _minimum_moments(promise.after, collected, case):
+        if moment.time <= at < start_of(add(day_of(moment.time), length)):
             return moment.fact
     return None
+
+
+def _minimum_moments(after: str, collected: Fact, case: Case) -> list[Moment]:
+    """The moments that a minimum term counts from, for one collection (contract, Reading 16)."""
+    signs = [
+        moment
+        for moment in case.person.signs(after)
+        if _reaches(moment.fact, collected)
+        and (moment.time >= collected.time or _same_reference(moment.fact, collected))
+    ]
+    return case.person.once(after, signs)
 
 
 def kept_by_duty(copy: Copy, dataset: str, at: datetime, promises: Sequence[Minimum], case: Case) -> bool:
@@ -625,9 +666,8 @@ def minimum_spans(promise: Minimum, copy: Copy, dataset: str, case: Case) -> Ite
     for contract in case.person.contracts:
         if same(contract.signed.reference, collected.reference):
             yield contract.start, contract.end
-    for moment in case.person.milestone(promise.after):
-        if same(moment.fact.reference, collected.reference):
-            yield moment.time, start_of(add(day_of(moment.time), length))
+    for moment in _minimum_moments(promise.after, collected, case):
+        yield moment.time, start_of(add(day_of(moment.time), length))
 
 
 def client_parameter(promise: ClientParameter) -> Act:
@@ -672,12 +712,11 @@ def anonymisation(promise: Retention) -> Act:
 
 
 def _binds(promise: Retention, copy: Copy, deleted: Fact, case: Case) -> Iterator[bool]:
-    """Whether the promise was about a copy when it was deleted: its term ran, and nothing else asked for deletion."""
+    """Whether the promise was about a copy when it was deleted, and nothing else asked for its deletion (Reading 5)."""
     dataset = case.setting.pack.dataset_of(promise.activity, copy.category) or ""
     blocked = any(block.start <= deleted.time < block.end for block in _blocks(promise, copy.collected, dataset, case))
     destroyed = any(
         row.time <= deleted.time
         for row in case.organisation.destructions(copy.collected.client, copy.collected.reference)
     )
-    ran = any(moment.time <= deleted.time for moment in moments(promise, copy.collected, case))
-    yield ran and not blocked and not destroyed
+    yield not blocked and not destroyed

@@ -242,7 +242,8 @@ def _notified(
     if promise is None:
         return
     done = min((row.time for row in notified if row.reference == detected.reference and row.to == to), default=None)
-    if done is None or done > late:
+    in_time = done is not None and (done <= late if to == "authority" else done < late)  # 72 hours end on a moment
+    if not in_time:
         text = {
             "authority": ("niet op tijd gemeld aan de toezichthouder", "not reported to the authority in time"),
             "controller": (
