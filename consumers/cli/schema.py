@@ -8,6 +8,7 @@ import click
 
 from consumers.cli.options import format_option
 from consumers.cli.render import rows
+from ledger.domain.asyncapi import asyncapi
 from ledger.domain.errors import Unreadable
 from ledger.domain.events import BY_WIRE
 from ledger.domain.schema import schema as schema_of
@@ -15,8 +16,10 @@ from ledger.domain.schema import schema as schema_of
 
 @click.command()
 @click.argument("type_", required=False, metavar="[TYPE]")
+@click.option("--asyncapi", "whole", is_flag=True, help="Print the whole contract as one AsyncAPI 3 document.")
+@click.option("--topic", metavar="TOPIC", default="personal-data", show_default=True, help="The topic that it names.")
 @format_option
-def schema(type_: str | None, form: str) -> None:
+def schema(type_: str | None, whole: bool, topic: str, form: str) -> None:
     """Print the JSON Schema of one event type, or list the types.
 
     The schema (Draft 2020-12) describes the whole CloudEvent. `pdl.` in front and `.v1` behind may be left out.
@@ -25,7 +28,13 @@ def schema(type_: str | None, form: str) -> None:
     Example:
       pdl schema
       pdl schema data.collected
+      pdl schema --asyncapi --topic personal-data
     """
+    if whole:
+        if type_ is not None:
+            raise click.UsageError("--asyncapi is about every type; leave TYPE out")
+        click.echo(json.dumps(asyncapi(topic), indent=2, ensure_ascii=False))
+        return
     if type_ is None:
         every = (
             {"type": wire, "subject": event.SUBJECT, "meaning": _first_line(event.__doc__)}
