@@ -7,8 +7,6 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
-from importlib import resources
-from itertools import starmap
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -22,14 +20,13 @@ from eventsourcing.sqlite import (
     SQLiteProcessRecorder,
 )
 
-from ledger.domain.errors import BatchAlreadyRecorded, GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
+from ledger.domain.errors import GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
 from ledger.evidence.tree import extend, leaf_hash
-from ledger.sealing import Record, is_decision, leaf_of, without
-from ledger.store import Append, Beside, Known, NameRow, Quarantined, SourceState
+from ledger.sealing import is_decision, leaf_of, without
+from ledger.sql import split, statements
+from ledger.store import Append
+from ledger.store.reading import KEYS_DESTROYED, LAYOUT, Conflict, Reading
 
-LAYOUT: Final = "1"
-KEYS_DESTROYED: Final = "ledger.keys.destroyed.v1"
-"""The decision whose transaction moves the generation."""
 _LOCK_SECONDS: Final = 30
 _PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",
@@ -37,7 +34,7 @@ _PRAGMAS: Final = (
     "PRAGMA wal_autocheckpoint = 8000",
     "PRAGMA temp_store = MEMORY",
 )
-_QUARANTINE_COLUMNS: Final = ", ".join(Quarantined._fields)
+_SQL: Final = statements("ledger.store", "sqlite.sql")
 
 
 class _Pool(SQLiteConnectionPool):
@@ -61,10 +58,7 @@ class LedgerRecorder(SQLiteProcessRecorder):
 
     def construct_create_table_statements(self) -> list[str]:
         """The library's tables and ours."""
-        script = resources.files("ledger.store").joinpath("sqlite.sql").read_text("utf-8")
-        lines = [line for line in script.splitlines() if not line.startswith("--")]
-        ours = [statement.strip() for statement in "\n".join(lines).split(";")]
-        return [*super().construct_create_table_statements(), *filter(None, ours)]
+        return [*super().construct_create_table_statements(), *split(_SQL["create"])]
 
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any
@@ -107,8 +101,10 @@ def grow(c: SQLiteCursor, first: int, hashes: Sequence[bytes]) -> None:
     c.execute("INSERT OR REPLACE INTO tree VALUES (1, ?)", (first - 1 + len(hashes),))
 
 
-class SQLiteEventLog:
+class SQLiteEventLog(Reading):
     """The event log of an embedded ledger (see `ledger.store.EventLog`)."""
+
+    recorder: LedgerRecorder
 
     def __init__(self, path: Path, *, create: bool) -> None:
         if not create and not path.is_file():
@@ -118,6 +114,8 @@ class SQLiteEventLog:
         self._path = path
         self._source_numbers: dict[str, int] = {}
         self._reader: sqlite3.Connection | None = None
+        self._moment: SQLiteCursor | None = None
+        self._sql = _SQL
         with self._trouble():
             self._datastore = _Datastore(path)
             self.recorder = LedgerRecorder(self._datastore)
@@ -151,15 +149,8 @@ class SQLiteEventLog:
 
     def append(self, batch: Append) -> int:
         """Commit a batch and return the position of its last record (or of the log)."""
-        try:
-            with self._trouble(), self._datastore.transaction(commit=True) as c:
-                last = self._append(c, batch)
-        except _Conflict as conflict:
-            mark = self.mark(batch.stream)
-            if mark is not None and mark >= batch.mark:
-                raise BatchAlreadyRecorded(f"{batch.stream} is recorded up to offset {mark}") from conflict
-            raise GenerationMoved("another writer recorded some of these events; seal the rest again") from conflict
-        return last
+        with self._committing(batch), self._datastore.transaction(commit=True) as c:
+            return self._append(c, batch)
 
     def _append(self, c: SQLiteCursor, batch: Append) -> int:
         # The mark first: it takes the write lock, and a repeated batch ends here.
@@ -245,43 +236,38 @@ class SQLiteEventLog:
 
     # --- reading
 
-    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        with self._trouble(), self._datastore.transaction(commit=False) as c:
-            cast(
-                "sqlite3.Cursor", c
-            ).row_factory = None  # Plain tuples: the library's row objects take twice as long to read.
-            c.execute(sql, parameters)
+    def _rows(self, name: str, *parameters: object) -> list[Any]:
+        with self._trouble(), self._cursor() as c:
+            # Plain tuples: the library's row objects take twice as long to read.
+            cast("sqlite3.Cursor", c).row_factory = None
+            c.execute(self._sql[name], cast("Sequence[Any]", parameters))
             return cast("list[Any]", c.fetchall())
 
-    def known(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Known]:
-        """Which (source, event id) were recorded before. One query."""
-        rows = self._rows(
-            "SELECT s.name, e.id, e.content, e.position FROM json_each(?) AS j"
-            " CROSS JOIN event_id AS e ON e.id = j.value JOIN source AS s ON s.number = e.source",
-            (orjson.dumps([event_id for _, event_id in ids]).decode(),),
-        )
-        wanted = set(ids) if rows else set()
-        return {(row[0], row[1]): Known(row[2], row[3]) for row in rows if (row[0], row[1]) in wanted}
+    @contextmanager
+    def _cursor(self) -> Iterator[SQLiteCursor]:
+        if self._moment is not None:
+            yield self._moment
+            return
+        with self._datastore.transaction(commit=False) as c:
+            yield c
 
-    def position_of(self, event_id: str) -> list[tuple[str, int]]:
-        """(source, position) of every recorded event with that id."""
-        rows = self._rows(
-            "SELECT s.name, e.position FROM event_id e JOIN source s ON s.number = e.source WHERE e.id = ?", (event_id,)
-        )
-        return [(row[0], row[1]) for row in rows]
+    @contextmanager
+    def _at_one_moment(self) -> Iterator[None]:
+        with self._trouble(), self._datastore.transaction(commit=False) as c:
+            self._moment = c
+            try:
+                yield
+            finally:
+                self._moment = None
 
     def quarantined_before(self, contents: Sequence[bytes]) -> frozenset[bytes]:
         """Which content MACs wait in the quarantine already. One query."""
         if not contents:
             return frozenset()
         marks = ",".join("?" * len(contents))
-        rows = self._rows(f"SELECT content FROM quarantine WHERE content IN ({marks})", contents)
-        return frozenset(bytes(row[0]) for row in rows)
-
-    def read(self, after: int, limit: int) -> list[Record]:
-        """At most `limit` records behind position `after`, in order."""
-        rows = self._rows("SELECT rowid, * FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?", (after, limit))
-        return list(starmap(Record, rows))
+        with self._trouble(), self._cursor() as c:
+            c.execute(f"SELECT content FROM quarantine WHERE content IN ({marks})", contents)
+            return frozenset(bytes(row[0]) for row in c.fetchall())
 
     def plain(self, after: int, limit: int) -> list[tuple[int, str, str, bytes]]:
         """(position, stream, topic, state) of at most `limit` records behind `after`: the fastest way to read them all."""
@@ -297,121 +283,6 @@ class SQLiteEventLog:
                 (after, limit),
             ).fetchall()
 
-    def at(self, positions: Sequence[int]) -> list[Record]:
-        """The records at these positions, in order; one that is not there is left out. One query."""
-        wanted = orjson.dumps(list(positions)).decode()
-        rows = self._rows(
-            "SELECT rowid, * FROM stored_events WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid",
-            (wanted,),
-        )
-        return list(starmap(Record, rows))
-
-    def size(self) -> int:
-        """The position of the last record; 0 for an empty log."""
-        return int(self._rows("SELECT COALESCE(MAX(rowid), 0) FROM stored_events")[0][0])
-
-    def tree_size(self) -> int:
-        """How many leaves the tree says that it has."""
-        rows = self._rows("SELECT size FROM tree")
-        return int(rows[0][0]) if rows else 0
-
-    def mark(self, stream: str) -> int | None:
-        """The last offset of a stream that is recorded; None when it was never read."""
-        with self._trouble():
-            found: int | None = self.recorder.max_tracking_id(stream)
-            return found
-
-    def sources(self) -> Mapping[str, SourceState]:
-        """Every stream and CloudEvents source that was heard."""
-        marks = {row[0]: row[1] for row in self._rows("SELECT * FROM tracking") if not row[0].startswith("__")}
-        tallies: dict[str, dict[str, int]] = {name: {} for name in marks}
-        heard: dict[str, str] = {}
-        for name, kind, count, last_heard in self._rows("SELECT name, kind, count, last_heard FROM tally"):
-            tallies.setdefault(name, {})[kind] = count
-            heard[name] = max(heard.get(name, ""), last_heard or "")
-        return {name: SourceState(marks.get(name), heard.get(name) or None, kinds) for name, kinds in tallies.items()}
-
-    def generation(self) -> int:
-        """How often keys were destroyed."""
-        return int(self._rows("SELECT COALESCE(MAX(number), 0) FROM generation")[0][0])
-
-    def generation_time(self, number: int) -> datetime | None:
-        """When a generation began; None for one that never was."""
-        rows = self._rows("SELECT time FROM generation WHERE number = ?", (number,))
-        return datetime.fromisoformat(rows[0][0]) if rows else None
-
-    def decisions(self, topic: str | None = None, after: int = 0) -> list[Record]:
-        """The ledger's own decisions behind position `after` in order, of one topic or all."""
-        rows = self._rows(
-            "SELECT e.rowid, e.* FROM decision d JOIN stored_events e ON e.rowid = d.position"
-            " WHERE d.position > ? AND (? IS NULL OR d.topic = ?) ORDER BY d.position",
-            (after, topic, topic),
-        )
-        return list(starmap(Record, rows))
-
-    def last_decision(self, topic: str) -> Record | None:
-        """The newest decision of a topic."""
-        rows = self._rows(
-            "SELECT e.rowid, e.* FROM decision d JOIN stored_events e ON e.rowid = d.position"
-            " WHERE d.topic = ? ORDER BY d.position DESC LIMIT 1",
-            (topic,),
-        )
-        return Record(*rows[0]) if rows else None
-
-    def quarantine(self, number: int | None = None) -> list[Quarantined]:
-        """What waits in the quarantine or was there: all rows, or one."""
-        where, parameters = ("WHERE number = ?", (number,)) if number is not None else ("", ())
-        return list(
-            starmap(
-                Quarantined,
-                self._rows(f"SELECT {_QUARANTINE_COLUMNS} FROM quarantine {where} ORDER BY number", parameters),
-            )
-        )
-
-    def names(self) -> list[NameRow]:
-        """Every sealed name behind a token."""
-        return list(starmap(NameRow, self._rows("SELECT * FROM name")))
-
-    def ids(self, after: int, upto: int) -> list[tuple[int, str, str]]:
-        """(position, source, event id) of every known event behind `after`, up to and including `upto`."""
-        return self._rows(
-            "SELECT e.position, s.name, e.id FROM event_id e LEFT JOIN source s ON s.number = e.source"
-            " WHERE e.position > ? AND e.position <= ?",
-            (after, upto),
-        )
-
-    def beside(self) -> Beside:
-        """What stands beside the log, read in one transaction, for comparing it."""
-        with self._trouble(), self._datastore.transaction(commit=False) as c:
-
-            def rows(sql: str) -> list[tuple[Any, ...]]:
-                c.execute(sql)
-                return [tuple(row) for row in c.fetchall()]
-
-            return Beside(
-                size=rows("SELECT COALESCE(MAX(rowid), 0) FROM stored_events")[0][0],
-                decisions=[
-                    (at, stream, topic) for at, stream, topic in rows("SELECT * FROM decision ORDER BY position")
-                ],
-                generations=[time for (time,) in rows("SELECT time FROM generation ORDER BY number")],
-                marks=dict(rows("SELECT application_name, notification_id FROM tracking")),
-                tallies={(name, kind): count for name, kind, count in rows("SELECT name, kind, count FROM tally")},
-                quarantined=dict(rows("SELECT stream, COUNT(*) FROM quarantine GROUP BY stream")),
-            )
-
-    def tile(self, level: int, number: int) -> bytes | None:
-        """One hash tile of the evidence tree."""
-        rows = self._rows("SELECT hashes FROM tile WHERE level = ? AND number = ?", (level, number))
-        return bytes(rows[0][0]) if rows else None
-
-    def tiles(self) -> list[tuple[int, int]]:
-        """(level, number) of every tile that is stored."""
-        return [(row[0], row[1]) for row in self._rows("SELECT level, number FROM tile ORDER BY level, number")]
-
-    def checkpoints(self) -> list[tuple[int, str]]:
-        """Every signed head by size."""
-        return [(row[0], row[1]) for row in self._rows("SELECT size, note FROM checkpoint ORDER BY size")]
-
     def close(self) -> None:
         """Let go of the database."""
         if self._reader is not None:
@@ -419,13 +290,9 @@ class SQLiteEventLog:
         self._datastore.close()
 
 
-class _Conflict(Exception):
-    """A unique row is there already."""
-
-
 def _explained(error: Exception, path: Path) -> Exception:
     if isinstance(error, IntegrityError | sqlite3.IntegrityError):
-        return _Conflict(str(error))
+        return Conflict(str(error))
     text = str(error)
     if "not a database" in text or "malformed" in text or isinstance(error, UnicodeDecodeError):
         return Unreadable(

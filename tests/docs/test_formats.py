@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.evidence.note import parse_verifier
 from ledger.evidence.proof import verify_proof
-from ledger.store.sqlite import LAYOUT
+from ledger.store.reading import LAYOUT
 from tests.docs.example import OFFSET, PERSON, STREAM, parts
 from tests.docs.texts import REFERENCE, ROOT, part, same_as_part
 
