@@ -38,9 +38,25 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alone: Annotated[
         bool,
         _help(
-            "True: the keys have no mirror, so a lost disk is lost data. Must be true until a mirror exists; it is said at start."
+            "True: the keys have no mirror, so a lost disk is lost data, and every erasure says so. "
+            "False: `mirror` is where they are kept as well."
         ),
     ] = True
+    mirror: Annotated[
+        str | None,
+        _help(
+            "Folder on another disk that has the key database and its root as well. Before an epoch closes its new "
+            "state is there; while the folder is not there, no epoch closes. Needs alone = false."
+        ),
+    ] = None
+    epoch_minutes: Annotated[
+        int,
+        _help(
+            "How long after an erasure its epoch closes, by whoever writes next; then the erasure is irreversible.",
+            ge=0,
+            le=1_440,
+        ),
+    ] = 15
     batch_facts: Annotated[
         int, _help("How many inputs are decoded, sealed and committed together.", ge=1, le=50_000)
     ] = 2_000
@@ -97,7 +113,8 @@ FIRST_USE: Final = """\
 # "none": nobody. Whoever may run `pdl erase` here can erase alone, and every erasure says so.
 approval = "none"
 
-# True: the keys stand on this disk alone. Losing it loses the data, and no mirror is asked before an erasure.
+# True: the keys stand on this disk alone. Losing it loses the data, and no mirror is asked before an erasure is
+# made irreversible. False: `mirror` names a folder on another disk that has them as well.
 alone = true
 """
 
@@ -171,10 +188,13 @@ def _checked(found: dict[str, Any], where: str) -> Settings:
         settings = msgspec.convert(found, Settings)
     except msgspec.ValidationError as exc:
         raise Unreadable(f"{where}: {_explained(str(exc))}") from exc
-    if not settings.alone:
+    if not settings.alone and settings.mirror is None:
         raise Unreadable(
-            f"{where}: alone = false needs a mirror of the keys, which this version does not have; set alone = true."
+            f"{where}: alone = false needs a mirror of the keys: name a folder on another disk as `mirror`, "
+            "or set alone = true."
         )
+    if settings.alone and settings.mirror is not None:
+        raise Unreadable(f"{where}: with a `mirror` the keys do not stand alone; set alone = false.")
     return settings
 
 

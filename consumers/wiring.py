@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +24,14 @@ from consumers.lock import only_writer
 from consumers.settings import Settings, read_settings
 from ledger.access import Accesses
 from ledger.decisions import DESTROYED
-from ledger.domain.errors import KeyMissing, Tampered, Unreadable
+from ledger.domain.errors import KeyMissing, LedgerError, Tampered, Unreadable
+from ledger.epochs import Epochs
 from ledger.erasure import Erasures, Standing
 from ledger.evidence.head import sign_head
 from ledger.evidence.note import Signer
 from ledger.ingest import IngestKeys
 from ledger.keys import Key, KeyStore
+from ledger.keys.root import FileRoots, Roots
 from ledger.keys.sqlite import open_key_store
 from ledger.policy.model import Packs
 from ledger.policy.packs import builtin_packs, read_pack
@@ -49,7 +51,8 @@ KEYS: Final = "keys.db"
 REGISTERS: Final = "registers.db"
 JOURNAL: Final = "erasures.journal"
 NEWEST_FACTS: Final = 256
-"""How many facts are asked at the start whether their keys are there."""
+"""How many facts are asked at the start whether their keys are there, at least."""
+FACTS_AT_ONCE: Final = 5_000
 FIRST_USE: Final = (
     "pdl: made {data}. Its settings (pdl.toml) say approval = none: whoever may run `pdl erase` can erase alone;\n"
     "pdl: and alone = true: the keys stand on this disk only, so keep {data} on a disk that you trust and back up."
@@ -108,6 +111,7 @@ class Wired:
     ledger: Ledger
     erasures: Erasures
     accesses: Accesses
+    epochs: Epochs
     registers: Projections
     clock: Callable[[], datetime]
 
@@ -199,35 +203,67 @@ def open_ledger(
         packs = _packs(settings, data)
         log = SQLiteEventLog(data / LOG, create=create)
         stack.callback(log.close)
-        keys = open_key_store(data, ledger_id=log.ledger_id, create=create and log.size() == 0)
+        keys = open_key_store(
+            data,
+            ledger_id=log.ledger_id,
+            create=create and log.size() == 0,
+            roots=roots_of(settings, data),
+            mirror=None if settings.mirror is None else data / settings.mirror,
+        )
         stack.callback(keys.close)
-        _newest_keys_are_there(log, keys)
-        _newest_erasure_stands(log, keys, data)
+        check_keys(log, keys, data)
         erasures = Erasures(log, keys, clock, approval=settings.approval, alone=settings.alone)
         if write:
             erasures.resume()
             IngestKeys(log, keys, clock).settle()
         registers = stack.enter_context(Projections(data / REGISTERS, log, packs))
         ledger, accesses = Ledger(log, keys, packs, clock), Accesses(log, keys, erasures, clock)
-        yield Wired(data, settings, packs, log, keys, ledger, erasures, accesses, registers, clock)
+        epochs = Epochs(keys, clock, after=timedelta(minutes=settings.epoch_minutes))
+        if write:
+            stack.callback(_note_log, log, keys)
+            epochs.tend(lambda said: click.echo(f"pdl: {said}", err=True))
+        yield Wired(data, settings, packs, log, keys, ledger, erasures, accesses, epochs, registers, clock)
 
 
 def _is_filled(file: Path) -> bool:
     return file.is_file() and file.stat().st_size > 0
 
 
-def _newest_keys_are_there(log: SQLiteEventLog, keys: KeyStore) -> None:
+def _note_log(log: SQLiteEventLog, keys: KeyStore) -> None:
+    """Let the keys know how far the log came, so that an older copy of them can be told."""
+    with contextlib.suppress(LedgerError):  # Not knowing costs a longer look at the next start, and nothing else.
+        keys.saw_log(log.size())
+
+
+def check_keys(log: SQLiteEventLog, keys: KeyStore, data: Path, *, whole: bool = False) -> None:
+    """Refuse a key database that does not belong to this state of the log; `whole` looks at every fact.
+
+    Raises KeyMissing, with what to do.
+    """
+    _keys_are_there(log, keys, 0 if whole else max(min(keys.log_seen(), log.size() - NEWEST_FACTS), 0))
+    _newest_erasure_stands(log, keys, data)
+
+
+def roots_of(settings: Settings, data: Path) -> Roots:
+    """Where the roots of a ledger are."""
+    del settings
+    return FileRoots(data / "root")
+
+
+def _keys_are_there(log: SQLiteEventLog, keys: KeyStore, after: int) -> None:
     """Refuse a key database that came back from a backup older than the log: it would say that people are unknown.
 
-    Looks at the newest facts, because theirs are the keys that an older copy lacks. Raises KeyMissing.
+    Looks at every fact since the key database last saw how far the log was, because theirs are the keys that an
+    older copy lacks; and at the newest in any case. Raises KeyMissing.
     """
-    wanted: set[str] = set()
-    size = log.size()
-    for record in log.read(max(size - NEWEST_FACTS, 0), NEWEST_FACTS):
-        if not is_decision(record):
-            with contextlib.suppress(Tampered):  # `pdl verify` says so, and must be able to.
-                wanted |= {section.key for section in header_of(record.state).sections}
-    keys.open(wanted)
+    while records := log.read(after, FACTS_AT_ONCE):
+        wanted: set[str] = set()
+        for record in records:
+            if not is_decision(record):
+                with contextlib.suppress(Tampered):  # `pdl verify` says so, and must be able to.
+                    wanted |= {section.key for section in header_of(record.state).sections}
+        keys.open(wanted)
+        after = records[-1].position
 
 
 def _newest_erasure_stands(log: SQLiteEventLog, keys: KeyStore, data: Path) -> None:

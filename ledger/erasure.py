@@ -190,8 +190,9 @@ class Erasures:
             scopes = [
                 Scope(erasure.organisation, client, erasure.person, dataset) for client, dataset, _ in erasure.scopes
             ]
-            destroyed = self._keys.destroy(scopes, case=case, generation=generation)
-            erasure.keys_destroyed(destroyed.key_ids, self._clock().isoformat())
+            at = self._clock()
+            destroyed = self._keys.destroy(scopes, case=case, generation=generation, at=at)
+            erasure.keys_destroyed(destroyed.key_ids, at.isoformat())
             self._decisions.save(erasure)
             self._keys.forget(generation)
         if erasure.closed:

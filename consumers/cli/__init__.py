@@ -62,6 +62,10 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "hold": ("consumers.cli.erasing:hold", "Place or release a duty to keep data."),
         "retention": ("consumers.cli.erasing:retention", "List what is due, or erase it."),
     },
+    "Keep": {
+        "keys": ("consumers.cli.keys:keys", "Say how the keys stand; close an epoch; fill the mirror."),
+        "restore": ("consumers.cli.restore:restore", "Rehearse a restore: what a set of files would come to."),
+    },
     "Prove": {
         "verify": ("consumers.cli.proving:verify", "Re-read every record and compare it with the evidence tree."),
         "checkpoint": ("consumers.cli.proving:checkpoint", "Sign the head of the log (a C2SP signed note)."),

@@ -43,7 +43,7 @@ OPERATOR = "pdl:operator"
     "--now",
     "at_once",
     is_flag=True,
-    help="Do not wait for the end of an epoch. In this version keys always go at once.",
+    help="Close the epoch at once, so that the erasure is irreversible when this ends.",
 )
 @click.option("--rehearse", is_flag=True, help="Say what would happen; touch nothing.")
 @data_option
@@ -69,7 +69,6 @@ def erase(
       pdl erase email ada@example.org --organisation ORG --reason request --rehearse
       pdl erase email ada@example.org --organisation ORG --reason request
     """
-    del at_once
     with opened(write=not rehearse) as wired:
         wired.registers.catch_up()
         _known_dataset(wired, organisation, dataset)
@@ -78,6 +77,8 @@ def erase(
         answer = _erased(wired, organisation, everyone, dataset, None if rehearse else reason)
         if not rehearse:
             wired.registers.catch_up()
+        if at_once and not rehearse:
+            wired.epochs.close()
     if form == "table":
         _draw(answer, already=bool(fences), rehearsed=rehearse)
     else:

@@ -37,11 +37,13 @@ class _Feed:
             self.counts.add(receipt)
             self._behind += receipt.recorded
         self._shown.moved(size, str(self.counts))
+        self._wired.epochs.tend(self.say)
         if self._behind >= _CATCH_UP_EVERY:
             self._follow(judge=False)
 
     def idle(self) -> None:
-        """Nothing came for a moment: time for the registers and the judge."""
+        """Nothing came for a moment: time for the registers, the judge, and an epoch that is due."""
+        self._wired.epochs.tend(self.say)
         if self._behind:
             self._follow(judge=True)
 

@@ -253,6 +253,14 @@ class KeyStore(Protocol):
         """How the hierarchy of keys stands."""
         ...
 
+    def log_seen(self) -> int:
+        """How long the log was when the writer of these keys last said so; an older copy has an older figure."""
+        ...
+
+    def saw_log(self, size: int) -> None:
+        """Remember how long the log is, all of whose keys are here."""
+        ...
+
     def settle(self) -> bool:
         """Try again to clear what `destroy` reported as pending; True while it still is."""
         ...

@@ -37,7 +37,7 @@ class MemoryKeyStore:
         self._stones: dict[Scope, Erased] = {}
         self._destroyed: dict[str, tuple[Scope, Erased]] = {}
         self._gone: dict[str, str] = {}
-        self._epoch = 1
+        self._epoch, self._log = 1, 0
         self._stopped: dict[str, tuple[int, datetime | None]] = {}
         self._closed: dict[int, Closed] = {}
         self._kept: dict[str, bytes] = {}
@@ -154,6 +154,14 @@ class MemoryKeyStore:
             mirror=None,
             last=self._closed.get(self._epoch - 1),
         )
+
+    def log_seen(self) -> int:
+        """How long the log was when the writer of these keys last said so."""
+        return self._log
+
+    def saw_log(self, size: int) -> None:
+        """Remember how long the log is."""
+        self._log = size
 
     def _pending(self) -> tuple[str, ...]:
         return tuple(case for case, (epoch, _) in self._stopped.items() if epoch == self._epoch)

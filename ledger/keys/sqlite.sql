@@ -2,7 +2,7 @@
 -- bucket key, and no statement ever carries an unwrapped one.
 
 -- name: create
--- Which ledger these keys belong to, and in which layout.
+-- Which ledger these keys belong to, in which layout, and how long the log was when its writer last said so.
 CREATE TABLE meta (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -165,6 +165,9 @@ SELECT name, value FROM meta;
 
 -- name: add_meta
 INSERT INTO meta (name, value) VALUES (?, ?);
+
+-- name: set_meta
+INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: changed_by_others
 -- Moves when another connection commits.

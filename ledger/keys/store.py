@@ -447,6 +447,17 @@ class WrappedKeyStore:
                 last=last[0] if last else None,
             )
 
+    def log_seen(self) -> int:
+        """How long the log was when the writer of these keys last said so."""
+        with self._vault.reading():
+            return int(dict(self._vault.ask("meta")).get("log", 0))
+
+    def saw_log(self, size: int) -> None:
+        """Remember how long the log is, all of whose keys are here."""
+        if size != self.log_seen():
+            with self._vault.reading(), self._vault.writing():
+                self._vault.each("set_meta", [("log", str(size))])
+
     def _pending(self) -> list[tuple[str, str]]:
         with self._vault.reading():
             return [(case, at) for case, at in self._vault.ask("pending")]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from io import FileIO
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -26,7 +25,7 @@ def draw(size: int = KEY_SIZE) -> bytearray:
     drawn = bytearray(size)
     view = memoryview(drawn)
     while view:
-        view = view[_chance().readinto(view) or 0 :]
+        view = view[os.readv(_chance(), [view]) :]
     return drawn
 
 
@@ -56,5 +55,5 @@ def unwrap(under: AESGCM, wrapped: bytes, name: bytes, into: bytearray | None = 
 
 
 @cache
-def _chance() -> FileIO:
-    return FileIO("/dev/urandom")
+def _chance() -> int:
+    return os.open("/dev/urandom", os.O_RDONLY | os.O_CLOEXEC)

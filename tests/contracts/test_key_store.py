@@ -304,6 +304,13 @@ def test_many_cases_at_once_are_each_what_they_would_be_alone(store: KeyStore) -
     assert store.status().pending == ("case-1", "case-2", "case-3")
 
 
+def test_what_was_seen_of_the_log_is_remembered(store: KeyStore) -> None:
+    assert store.log_seen() == 0
+    store.saw_log(41)
+    store.saw_log(42)
+    assert store.log_seen() == 42
+
+
 def test_tokens_are_equal_for_equal_ids_of_one_organisation_only(store: KeyStore) -> None:
     token = store.token("acme", "order-77")
     assert token == store.token("acme", "order-77")

@@ -43,6 +43,8 @@ def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
         ("kafka_group = ''", "kafka_group"),
         ("approval = 'whoever'", "approval"),
         ("alone = false", "alone"),
+        ("mirror = '/mnt/keys'", "alone"),
+        ("epoch_minutes = -1", "epoch_minutes"),
         ("packs = 'one.toml'", "packs"),
         ("a = [", "not TOML"),
     ],
