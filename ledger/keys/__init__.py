@@ -114,7 +114,7 @@ class Finality(NamedTuple):
 
 
 class KeyStatus(NamedTuple):
-    """How the hierarchy stands. `pending` are cases that are not irreversible yet, oldest first.
+    """How the hierarchy stands. `pending` are cases (and names of dropped secrets) that are not irreversible yet, oldest first.
 
     `unfinished`: an epoch ended whose old root is not destroyed, because the mirror did not answer or a crash came
     between. `stale`: buckets whose key goes when the epoch closes. `mirror`: where it is; None: alone.
@@ -286,7 +286,10 @@ class KeyStore(Protocol):
         ...
 
     def drop(self, name: str) -> bool:
-        """Destroy a secret; True while a reader still holds an older state of the key database (see `settle`)."""
+        """Destroy a secret; True while a reader still holds an older state of the key database (see `settle`).
+
+        As with a case, it is irreversible once the epoch closes, for which it is due at once.
+        """
         ...
 
     def people(self) -> Mapping[str, int]:

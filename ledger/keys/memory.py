@@ -216,7 +216,8 @@ class MemoryKeyStore:
 
     def drop(self, name: str) -> bool:
         """Destroy a secret."""
-        self._kept.pop(name, None)
+        if self._kept.pop(name, None) is not None:
+            self._stopped[f"kept/{name}"] = (self._epoch, None)
         return False
 
     def people(self) -> Mapping[str, int]:

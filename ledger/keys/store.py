@@ -626,7 +626,10 @@ class WrappedKeyStore:
         """Destroy a secret; True while a reader still holds an older state of the key database."""
         with self._vault.reading():
             with self._vault.writing():
-                self._vault.each("drop_secret", [(f"{_KEPT}{name}",)])
+                if self._vault.ask("secret", f"{_KEPT}{name}"):
+                    self._vault.each("drop_secret", [(f"{_KEPT}{name}",)])
+                    self._vault.each("add_destruction", [(f"{_KEPT}{name}", self._vault.epoch()[0], "")])
+            self._due = None
             return self._vault.settle()
 
     def _hash(self, identifier: Identifier) -> str:

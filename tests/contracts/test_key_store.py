@@ -363,6 +363,9 @@ def test_a_secret_is_kept_under_its_name_until_it_is_dropped(store: KeyStore) ->
     assert not store.drop("ingest/1")
     assert store.kept(["ingest/1", "ingest/2"]) == {"ingest/2": second}
     store.drop("never kept")
+    assert len(store.status().pending) == 1
+    assert store.close_due(NOON, QUARTER)[0].at == NOON, "due at once: an older copy opens it until the epoch closes"
+    assert store.status().pending == ()
 
 
 def test_a_kept_secret_stands_nowhere_in_the_clear_and_is_overwritten_when_it_goes(tmp_path: Path) -> None:
