@@ -17,11 +17,15 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ledger.domain.errors import Unreadable
+from ledger.erasure import Rules
 
 FILE_NAME: Final = "pdl.toml"
 PREFIX: Final = "PDL_"
 NOT_SETTINGS: Final = frozenset({"PDL_DATA", "PDL_DEBUG", "PDL_TEST_KAFKA"})
 """Variables that say where a ledger or a test broker is, not how a ledger runs."""
+
+
+_DURATION: Final = r"^P(\d{1,4}[YMWD]){0,4}(T\d{1,4}H)?$"
 
 
 def _help(text: str, **limits: Any) -> Meta:
@@ -32,9 +36,28 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one ledger runs; see `reference()` for the table of the documentation."""
 
     approval: Annotated[
-        Literal["none"],
-        _help("Who must agree to an erasure beside the one who asks. `none`: nobody, and every erasure says so."),
+        Literal["none", "two-people", "cooling-off"],
+        _help(
+            "Who must agree to an erasure beside the one who asks. `none`: nobody; `two-people`: two approvers sign "
+            "(`pdl approver`, `pdl case approve`); `cooling-off`: nobody, after a wait. Every certificate says which."
+        ),
     ] = "none"
+    cooling_off: Annotated[
+        str,
+        _help("How long an order waits under approval = cooling-off.", pattern=_DURATION),
+    ] = "P3D"
+    answer_term: Annotated[
+        str,
+        _help(
+            "How long the tasks of a case stay readable while systems and recipients have not all answered; then "
+            "the case's own key is destroyed.",
+            pattern=_DURATION,
+        ),
+    ] = "P30D"
+    orders_topic: Annotated[
+        str,
+        _help("Kafka topic for delete orders and messages of Art. 19.", min_length=1, max_length=249),
+    ] = "pdl-orders"
     alone: Annotated[
         bool,
         _help(
@@ -105,12 +128,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str | None, _help("File whose first line is the password: secrets are files, never variables.")
     ] = None
 
+    @property
+    def rules(self) -> Rules:
+        """How erasures are agreed to and followed up."""
+        return Rules(self.approval, self.alone, self.cooling_off, self.answer_term)
+
 
 FIRST_USE: Final = """\
 # Settings of this ledger; `pdl` made this file at first use. Every setting may also be given as PDL_NAME.
 
 # Who must agree to an erasure beside the one who asks for it.
 # "none": nobody. Whoever may run `pdl erase` here can erase alone, and every erasure says so.
+# "two-people": two approvers sign. "cooling-off": nobody, after the wait of cooling_off.
 approval = "none"
 
 # True: the keys stand on this disk alone. Losing it loses the data, and no mirror is asked before an erasure is

@@ -10,7 +10,7 @@ import contextlib
 import gc
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,10 +23,11 @@ from consumers import settings as settings_of
 from consumers.lock import only_writer
 from consumers.settings import Settings, read_settings
 from ledger.access import Accesses
-from ledger.decisions import DESTROYED
+from ledger.decisions import DESTROYED, ErasureCase
+from ledger.domain.calendar import FOREVER
 from ledger.domain.errors import KeyMissing, LedgerError, Tampered, Unreadable
 from ledger.epochs import Epochs
-from ledger.erasure import Erasures, Standing
+from ledger.erasure import REASONS, Erasures, Provision, Standing
 from ledger.evidence.head import sign_head
 from ledger.evidence.note import Signer
 from ledger.ingest import IngestKeys
@@ -41,6 +42,8 @@ from ledger.sources import Sources
 from ledger.store.sqlite import SQLiteEventLog
 from ledger.sweep import Due, Sweeps
 from projections.answers import Projections
+from projections.reach import Concerned, provision
+from projections.standing import Guard
 from projections.standing import Standing as Kept
 
 DEFAULT_DATA: Final = "pdl-data"
@@ -121,8 +124,41 @@ class Wired:
         return Sweeps(self.ledger, self.erasures, self.clock)
 
     def standings(self, person: str) -> list[Standing]:
-        """Where each dataset of a person stands, as the guard of every erasure reads it."""
-        return [_standing(found) for found in self.registers.standings([person], self.clock())]
+        """Where each dataset of a person stands, as the guard of every erasure reads it: what is kept here or elsewhere."""
+        now = self.clock()
+        guards = self.registers.guards([person], now)
+        kept = [_standing(found) for found in self.registers.standings([person], now) if person in found.people]
+        places = {(row.dataset, row.client) for row in kept}
+        places |= {(scope.dataset, scope.client) for scope, _ in self.keys.scopes_of(person)}
+        return [_guarded(dataset, client, guards) for dataset, client in sorted(places)]
+
+    def provide(self, case: ErasureCase, places: Collection[tuple[str, str]]) -> Provision:
+        """Whom an erasure must reach, and what to tell them."""
+        person, pack = case.person, self.packs.get(case.organisation)
+        if pack is None:
+            return Provision()
+        now, resolved = self.clock(), self.registers.resolved([person])
+        stays = [(row.dataset, row.client, row.statute or "") for row in self.standings(person) if row.held]
+        going = set(places)
+        left = [scope for scope, _ in self.keys.scopes_of(person) if (scope.client, scope.dataset) not in going]
+        rest = {one: self.keys.scopes_of(one) for one in resolved.people - {person}}
+        names = self.ledger.names()
+        tasks = provision(
+            Concerned(case.id, case.organisation, person, _reason(case.reason), going, stays),
+            pack,
+            self.registers.person_records([person]),
+            self.registers.standings([person], now),
+            self.keys,
+            names,
+            now,
+        )
+        identifiers = tasks[-1].body["identifiers"]
+        return Provision(
+            tasks=tasks,
+            schemes=tuple(sorted({scheme for scheme, _ in identifiers})),
+            unlinked=len(resolved.candidates),
+            others=() if left or any(rest.values()) else tuple(sorted(rest)),
+        )
 
     def due(self, moment: datetime, organisation: str | None = None) -> tuple[list[Due], set[str]]:
         """What the ledger keeps past its term at a moment, and the organisations that it keeps anything for.
@@ -212,17 +248,27 @@ def open_ledger(
         )
         stack.callback(keys.close)
         check_keys(log, keys, data)
-        erasures = Erasures(log, keys, clock, approval=settings.approval, alone=settings.alone)
         if write:
-            erasures.resume()
             IngestKeys(log, keys, clock).settle()
+        erasures = Erasures(log, keys, clock, rules=settings.rules)
         registers = stack.enter_context(Projections(data / REGISTERS, log, packs))
         ledger, accesses = Ledger(log, keys, packs, clock), Accesses(log, keys, erasures, clock)
         epochs = Epochs(keys, clock, after=timedelta(minutes=settings.epoch_minutes))
+        wired = Wired(data, settings, packs, log, keys, ledger, erasures, accesses, epochs, registers, clock)
+        erasures.around = wired
         if write:
             stack.callback(_note_log, log, keys)
+            _resume(wired)
             epochs.tend(lambda said: click.echo(f"pdl: {said}", err=True))
-        yield Wired(data, settings, packs, log, keys, ledger, erasures, accesses, epochs, registers, clock)
+        yield wired
+
+
+def _resume(wired: Wired) -> None:
+    """Finish what a crash interrupted, or what only had to wait; the guard reads registers that know everything."""
+    erasures = wired.erasures
+    if any(not erasures.waits(case) for case in erasures.open_cases()):
+        wired.registers.catch_up()
+    erasures.resume()
 
 
 def _is_filled(file: Path) -> bool:
@@ -309,6 +355,23 @@ def _standing(kept: Kept) -> Standing:
         return Standing(kept.place, kept.line.client or "", held=False)
     until = None if hold.end is None else hold.end.isoformat()
     return Standing(kept.place, kept.line.client or "", held=True, statute=hold.statute or hold.rule, until=until)
+
+
+def _guarded(dataset: str, client: str, guards: Iterable[Guard]) -> Standing:
+    """A dataset with the duty that keeps it longest, if there is one."""
+    binding = [guard.hold for guard in guards if guard.binds(dataset, client)]
+    if not binding:
+        return Standing(dataset, client, held=False)
+    hold = max(binding, key=lambda hold: hold.end or FOREVER)
+    until = None if hold.end is None else hold.end.isoformat()
+    return Standing(
+        dataset, client, held=True, statute=hold.statute or hold.rule, until=until, reference=hold.reference
+    )
+
+
+def _reason(reason: str) -> str:
+    """A ground of the contract; free words stay sealed."""
+    return reason if reason in REASONS else "request"
 
 
 def _packs(settings: Settings, data: Path) -> Packs:

@@ -32,7 +32,7 @@ class Accesses:
         Raises KeyMissing or Tampered where a section cannot be opened that should.
         """
         for organisation in organisations:
-            self._say(organisation, sorted(people), reason)
+            self.say(organisation, sorted(people), reason)
         states = [record.state for record in records]
         facts = list(zip(map(header_of, states), opened(states, self._keys), strict=True))
         return dict(zip([record.position for record in records], outcomes(facts), strict=True))
@@ -40,7 +40,7 @@ class Accesses:
     def reveal_quarantined(self, ledger: Ledger, row: Quarantined, reason: str) -> Input:
         """What waits in the quarantine under a number, as it came. Whom it concerns, nobody knows yet."""
         if row.state == WAITING:
-            self._say("", [f"quarantine:{row.number}"], reason)
+            self.say("", [f"quarantine:{row.number}"], reason)
         return ledger.quarantined_input(row)
 
     def discard(self, row: Quarantined, reason: str) -> None:
@@ -64,7 +64,8 @@ class Accesses:
             )
         self._log.settle_quarantine(row.number, "discarded")
 
-    def _say(self, organisation: str, people: list[str], reason: str) -> None:
+    def say(self, organisation: str, people: list[str], reason: str) -> None:
+        """Record that somebody is about to see values of these people, and why."""
         self._decisions.save(
             Access.reveal(
                 f"access-{Chance(8).take(8)}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from eventsourcing.application import AggregateNotFoundError, Repository
 from eventsourcing.domain import BaseAggregate, CanInitAggregate, CanMutateAggregate, MetaDomainEvent
@@ -20,11 +20,29 @@ from eventsourcing.persistence import (
     ProcessRecorder,
 )
 
+from ledger.domain.errors import Unreadable
+
+if TYPE_CHECKING:
+    from ledger.store import EventLog
+
 ORDERED: Final = "ledger.erasure.ordered.v1"
+APPROVED: Final = "ledger.erasure.approved.v1"
+OBJECTED: Final = "ledger.erasure.objected.v1"
+PREPARED: Final = "ledger.erasure.prepared.v1"
+SENT: Final = "ledger.tasks.sent.v1"
+ESCALATED: Final = "ledger.tasks.escalated.v1"
+FORGOTTEN: Final = "ledger.case-key.destroyed.v1"
+REMOVED: Final = "ledger.ciphertexts.removed.v1"
+CERTIFIED: Final = "ledger.certificate.issued.v1"
 DESTROYED: Final = "ledger.keys.destroyed.v1"
 REFUSED: Final = "ledger.erasure.refused.v1"
 CLOSED: Final = "ledger.erasure.closed.v1"
 SWEPT: Final = "ledger.sweep.executed.v1"
+HALTED: Final = "ledger.sweep.halted.v1"
+SWEEP_APPROVED: Final = "ledger.sweep.approved.v1"
+COUNTED: Final = "ledger.aggregate.counted.v1"
+APPROVER_ADDED: Final = "ledger.approver.added.v1"
+APPROVER_REMOVED: Final = "ledger.approver.removed.v1"
 REVEALED: Final = "ledger.values.revealed.v1"
 INGEST_KEY_MADE: Final = "ledger.ingest-key.made.v1"
 INGEST_KEY_DESTROYED: Final = "ledger.ingest-key.destroyed.v1"
@@ -48,7 +66,7 @@ class Decision(CanMutateAggregate[str], metaclass=MetaDomainEvent):
 
 
 class ErasureCase(BaseAggregate[str]):
-    """One erasure: ordered, keys destroyed, closed; or refused because of what stands in its way."""
+    """One erasure: ordered, approved or halted, prepared, keys destroyed, followed up, certified; or refused."""
 
     TOPIC = "ledger.erasure"
 
@@ -61,7 +79,9 @@ class ErasureCase(BaseAggregate[str]):
         """The intent, before anything is destroyed: which keys, of whom (a pseudonym), on which ground.
 
         `scopes` are [client, dataset, key id] of the person's live keys that go; `kept` are [client, dataset,
-        outcome, statute] of datasets that stay; `approval` says who had to agree (the setting).
+        outcome, statute] of datasets that stay; `approval` says who has to agree: none, two-people, cooling-off, or
+        automatic (a sweep under its brake). `not_before` is the end of a cooling-off. The hash that approvals sign
+        is that of this decision's evidence leaf.
         """
 
         TOPIC = ORDERED
@@ -74,6 +94,64 @@ class ErasureCase(BaseAggregate[str]):
         approval: str
         alone: bool
         at: str
+        not_before: str = ""
+
+    class Approved(Event):
+        """Somebody with the right to do so signed this order; `note` is the signed text itself."""
+
+        TOPIC = APPROVED
+        approver: str
+        role: str
+        expires: str
+        note: str
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The case knows who signed."""
+            aggregate.approvals.append((self.approver, self.role, self.expires, self.note, self.at))
+
+    class Objected(Event):
+        """Somebody objected, with their signature: the case is halted and never goes on."""
+
+        TOPIC = OBJECTED
+        approver: str
+        role: str
+        note: str
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The case is at its end."""
+            aggregate.objection = (self.approver, self.role, self.note, self.at)
+
+    class Prepared(Event):
+        """What the guard let through at the last moment, and everything that must be done afterwards.
+
+        `tasks` are [id, kind, target, activity, client, due, dataset ...]: delete orders to systems, Art. 19 messages
+        to recipients, the confirmation to the person. What they say stands in `sealed` under the case's own `key`.
+        `schemes` are the identifier schemes covered, `unlinked` how many people share a weak identifier with this one,
+        `others` pseudonyms of the same person without any key, which go too.
+        """
+
+        TOPIC = PREPARED
+        scopes: list[list[str]]
+        kept: list[list[str]]
+        tasks: list[list[str]]
+        schemes: list[str]
+        unlinked: int
+        others: list[str]
+        key: str
+        sealed: str
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """From here on the case has these scopes and these tasks."""
+            aggregate.prepared = self.at
+            aggregate.scopes = [tuple(scope) for scope in self.scopes]
+            aggregate.kept = [tuple(row) for row in self.kept]
+            aggregate.tasks = [tuple(task) for task in self.tasks]
+            aggregate.schemes, aggregate.unlinked = list(self.schemes), self.unlinked
+            aggregate.others = list(self.others)
+            aggregate.key, aggregate.sealed = self.key, self.sealed
 
     class KeysDestroyed(Event):
         """The keys are gone from the key database; the generation moves with this decision."""
@@ -89,6 +167,7 @@ class ErasureCase(BaseAggregate[str]):
         def apply(self, aggregate: Any) -> None:
             """The case knows that its keys are gone."""
             aggregate.destroyed = True
+            aggregate.key_ids, aggregate.use_stopped = list(self.key_ids), self.at
 
     class Closed(Event):
         """Everything that this ledger does itself is done; answers of systems and recipients come as facts."""
@@ -99,6 +178,62 @@ class ErasureCase(BaseAggregate[str]):
         def apply(self, aggregate: Any) -> None:
             """The case is done."""
             aggregate.closed = True
+
+    class Sent(Event):
+        """These tasks were handed over: to the topic, or (the confirmation) to the person."""
+
+        TOPIC = SENT
+        tasks: list[str]
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The case knows what is out."""
+            aggregate.sent.update(dict.fromkeys(self.tasks, self.at))
+
+    class Escalated(Event):
+        """Nobody answered these tasks within their term."""
+
+        TOPIC = ESCALATED
+        tasks: list[str]
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The case knows who is silent."""
+            aggregate.escalated.update(dict.fromkeys(self.tasks, self.at))
+
+    class KeyForgotten(Event):
+        """The case's own key is going: every task was answered, or the term for answers is over."""
+
+        TOPIC = FORGOTTEN
+        why: str
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """Nothing opens the tasks any more."""
+            aggregate.forgotten = self.at
+
+    class CiphertextsRemoved(Event):
+        """What was sealed under the destroyed keys was taken out of the log, in so many records."""
+
+        TOPIC = REMOVED
+        records: int
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The case knows that nothing is left to remove."""
+            aggregate.removed = self.at
+
+    class Certified(Event):
+        """A certificate (number 1) or a supplement to it, as it was signed."""
+
+        TOPIC = CERTIFIED
+        number: int
+        text: str
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The case keeps every certificate that it gave."""
+            aggregate.certificates.append(self.text)
 
     class Refused(Event, CanInitAggregate[str]):
         """Nothing was destroyed: every dataset asked for is held, or none is known."""
@@ -111,13 +246,43 @@ class ErasureCase(BaseAggregate[str]):
         reason: str
         at: str
 
-    def __init__(self, organisation: str, person: str, reason: str, scopes: Sequence[Sequence[str]] = ()) -> None:
+        def apply(self, aggregate: Any) -> None:
+            """A refusal is the end of a case."""
+            aggregate.refused = True
+
+    def __init__(
+        self,
+        organisation: str,
+        person: str,
+        reason: str,
+        at: str,
+        scopes: Sequence[Sequence[str]] = (),
+        kept: Sequence[Sequence[str]] = (),
+        approval: str = "none",
+        not_before: str = "",
+        *,
+        alone: bool = True,
+    ) -> None:
         self.organisation = organisation
         self.person = person
         self.reason = reason
+        self.ordered = at
         self.scopes = [tuple(scope) for scope in scopes]
-        self.destroyed = False
-        self.closed = False
+        self.kept = [tuple(row) for row in kept]
+        self.approval, self.not_before, self.alone = approval, not_before, alone
+        self.approvals: list[tuple[str, str, str, str, str]] = []
+        self.objection: tuple[str, str, str, str] | None = None
+        self.prepared = ""
+        self.tasks: list[tuple[str, ...]] = []
+        self.schemes: list[str] = []
+        self.others: list[str] = []
+        self.unlinked = 0
+        self.key = self.sealed = self.use_stopped = self.forgotten = self.removed = ""
+        self.key_ids: list[str] = []
+        self.sent: dict[str, str] = {}
+        self.escalated: dict[str, str] = {}
+        self.certificates: list[str] = []
+        self.destroyed = self.closed = self.refused = False
 
     @classmethod
     def order(cls, case: str, **order: Any) -> ErasureCase:
@@ -129,10 +294,27 @@ class ErasureCase(BaseAggregate[str]):
         """Record that an erasure was asked for and refused."""
         return cls._create(cls.Refused, id=case, timestamp=_moment(refusal["at"]), **refusal)
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be destroyed in this case."""
+        return self.closed or self.refused or self.objection is not None
+
+    def approve(self, **approval: Any) -> None:
+        """Note a signature that was found good; `approval` are the fields of Approved."""
+        self._say(self.Approved, **approval)
+
+    def object(self, **objection: Any) -> None:
+        """Halt the case; `objection` are the fields of Objected."""
+        self._say(self.Objected, **objection)
+
+    def prepare(self, **prepared: Any) -> None:
+        """Say what goes and what must be done afterwards; `prepared` are the fields of Prepared."""
+        self._say(self.Prepared, **prepared)
+
     def keys_destroyed(self, key_ids: Sequence[str], at: str) -> None:
         """Say that the keys are gone; once."""
         if not self.destroyed:
-            self.trigger_event(
+            self._say(
                 self.KeysDestroyed,
                 organisation=self.organisation,
                 person=self.person,
@@ -140,13 +322,86 @@ class ErasureCase(BaseAggregate[str]):
                 datasets=[[scope[0], scope[1]] for scope in self.scopes],
                 key_ids=list(key_ids),
                 at=at,
-                timestamp=_moment(at),
             )
 
     def close(self, at: str) -> None:
         """Say that the case is done; once."""
         if not self.closed:
-            self.trigger_event(self.Closed, at=at, timestamp=_moment(at))
+            self._say(self.Closed, at=at)
+
+    def hand_over(self, tasks: Sequence[str], at: str) -> None:
+        """Say that tasks are out; those that were out before are left as they are."""
+        new = [task for task in tasks if task not in self.sent]
+        if new:
+            self._say(self.Sent, tasks=new, at=at)
+
+    def escalate(self, tasks: Sequence[str], at: str) -> None:
+        """Say that nobody answered tasks in time; once for each."""
+        new = [task for task in tasks if task not in self.escalated]
+        if new:
+            self._say(self.Escalated, tasks=new, at=at)
+
+    def forget_key(self, why: str, at: str) -> None:
+        """Say that the case's own key goes; once."""
+        if not self.forgotten:
+            self._say(self.KeyForgotten, why=why, at=at)
+
+    def ciphertexts_removed(self, records: int, at: str) -> None:
+        """Say that what the destroyed keys sealed is out of the log; once."""
+        if not self.removed:
+            self._say(self.CiphertextsRemoved, records=records, at=at)
+
+    def certify(self, text: str, at: str) -> None:
+        """Keep a certificate, or a supplement."""
+        self._say(self.Certified, number=len(self.certificates) + 1, text=text, at=at)
+
+    def _say(self, event: type[Event], *, at: str, **fields: Any) -> None:
+        self.trigger_event(event, timestamp=_moment(at), at=at, **fields)
+
+
+class Approver(BaseAggregate[str]):
+    """Somebody whose signature counts under an order, known by an account id and a public key."""
+
+    TOPIC = "ledger.approver"
+
+    class Event(Decision):
+        """Base of an approver's decisions."""
+
+        TOPIC = "ledger.approver.event"
+
+    class Added(Event, CanInitAggregate[str]):
+        """From now on this key (Ed25519, hex) signs for this name in this role."""
+
+        TOPIC = APPROVER_ADDED
+        originator_topic: str
+        name: str
+        role: str
+        public: str
+        at: str
+
+    class Left(Event):
+        """Signatures of this key count no longer."""
+
+        TOPIC = APPROVER_REMOVED
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The key counts no longer."""
+            aggregate.left = True
+
+    def __init__(self, name: str, role: str, public: str) -> None:
+        self.name, self.role, self.public = name, role, public
+        self.left = False
+
+    @classmethod
+    def add(cls, approver: str, **added: Any) -> Approver:
+        """Make a key known; `added` are the fields of Added."""
+        return cls._create(cls.Added, id=approver, timestamp=_moment(added["at"]), **added)
+
+    def leave(self, at: str) -> None:
+        """Let a key count no longer; once."""
+        if not self.left:
+            self.trigger_event(self.Left, at=at, timestamp=_moment(at))
 
 
 class Sweep(BaseAggregate[str]):
@@ -396,8 +651,10 @@ class Decisions:
         self._store.put(aggregate.collect_events())
 
     def case(self, case: str) -> ErasureCase:
-        """An erasure case by its id."""
-        found: ErasureCase = self._repository.get(case)
+        """An erasure case by its id; raises Unreadable where there is none."""
+        found = self.find(case)
+        if not isinstance(found, ErasureCase):
+            raise Unreadable("there is no erasure with that id; `pdl case list` has them all.")
         return found
 
     def source(self, stream: str) -> SpeakingSource | None:
@@ -412,3 +669,14 @@ class Decisions:
         """An ingest key by its stream."""
         found: IngestKey = self._repository.get(stream)
         return found
+
+    def approvers(self, log: EventLog) -> list[Approver]:
+        """Everybody whose signature counts or counted, in the order in which they were added."""
+        return [cast("Approver", self._repository.get(record.stream)) for record in log.decisions(APPROVER_ADDED)]
+
+    def find(self, stream: str) -> BaseAggregate[str]:
+        """Any decision's aggregate by its id; raises Unreadable where there is none."""
+        try:
+            return cast("BaseAggregate[str]", self._repository.get(stream))
+        except AggregateNotFoundError as error:
+            raise Unreadable("there is no case with that id; `pdl case list` has them all.") from error

@@ -28,14 +28,11 @@ from ledger.domain.errors import Tampered
 from ledger.domain.events import BY_WIRE
 from ledger.domain.facts import Fact, FactBuilder, values_of
 from ledger.keys import IDENTITY, Erased, Key, KeyStore, Scope
-from ledger.policy.model import Pack
+from ledger.policy.model import UNDECLARED, UNLISTED, Pack
 
 MAGIC: Final = b"\x01"
 ORGANISATION: Final = "organisation"
 """Dataset of events that concern no person; its key is the organisation's own."""
-UNDECLARED: Final = "undeclared"
-"""Where the values of an activity go that the pack does not know."""
-UNLISTED: Final = "unlisted"
 TOKEN_MARK: Final = "~"  # noqa: S105 - a mark in front of keyed tokens, not a secret
 _NAMES_MAX: Final = 20_000
 _DURATION: Final = re.compile(r"P(\d{1,4}[YMWD]){0,4}(T(\d{1,4}[HMS]){1,3})?")

@@ -246,13 +246,14 @@ class Ledger:
             desk.ids.people = people
 
     def _ordered(self, envelope: Envelope) -> str | None:
-        """Whose deletion a system answers with the case's id as `order`: the pseudonym outlives the way to it."""
+        """Whose deletion a system answers with the id of case or task as `order`: the pseudonym outlives the way to it."""
         data = envelope.data
         if not isinstance(data, DataDeleted) or data.order is None:
             return None
-        if data.order not in self._cases:
+        named = data.order.partition(".")[0]
+        if named not in self._cases:
             self._cases = {record.stream: orjson.loads(record.state) for record in self.log.decisions(ORDERED)}
-        case = self._cases.get(data.order, {})
+        case = self._cases.get(named, {})
         return case["person"] if case.get("organisation") == data.organisation else None
 
     def repeated(self, stream: str, count: int) -> Receipt:

@@ -17,17 +17,20 @@ from ledger.domain.errors import Unreadable
 from ledger.domain.facts import Fact
 from ledger.policy.findings import Finding, at
 from ledger.policy.model import Pack
-from ledger.sealing import Header, header_of
+from ledger.sealing import Header, Record, header_of
 from projections.context import Context
 from projections.judgement import WINDOW, Bench, Judgement, judge_behind, rejudged, version_of
 from projections.page import Bound
 from projections.person import Dossier, dossier_of
 from projections.register import Ask, Log, Register, Row, micros, moment
 from projections.registers import ALL, BY_NAME
+from projections.registers.notifications import Notifications
+from projections.registers.requests import open_requests
 from projections.registers.sources import Sources
 from projections.reports import Reports
+from projections.resolve import Resolved, resolve
 from projections.runner import PAGE_RECORDS, Progress, Tables, fold, restart
-from projections.standing import Standing, standing_of
+from projections.standing import Guard, Standing, guards_of, standing_of
 from projections.trail import READ_AT_ONCE, Trail, key_of
 from projections.trial import live_facts, tried
 
@@ -273,6 +276,15 @@ class Projections:
         found = ((record.position, header_of(record.state)) for chunk in chunks for record in self._log.at(chunk))
         return [(position, header) for position, header in found if header.person in wanted]
 
+    def person_records(self, people: Iterable[str]) -> list[Record]:
+        """Every record about these pseudonyms, in the order of the log."""
+        return self._log.at([position for position, _ in self.person_facts(people)])
+
+    def resolved(self, people: Iterable[str]) -> Resolved:
+        """Who is surely the same person as one of these, and who only shares a weak identifier with them."""
+        start = set(people)
+        return resolve([fact for _, fact in self.person_facts(self.linked(start))], self._packs, start)
+
     def linked(self, people: Iterable[str]) -> frozenset[str]:
         """Everyone who is the same person as one of these, by the facts that link them; themselves included."""
         return Bench(self._store.db, self._log, self._packs).linked(people)
@@ -290,6 +302,16 @@ class Projections:
                 place = (line.organisation, line.person, line.activity, line.dataset, line.client)
                 found[place] = standing_of(self._store.db, kept, now)
         return list(found.values())
+
+    def guards(self, people: Iterable[str], now: datetime) -> list[Guard]:
+        """What keeps data of these pseudonyms, and of whoever is surely the same person, from being erased at a moment."""
+        everyone = sorted(self.resolved(people).people)
+        found = Bench(self._store.db, self._log, self._packs).guards(everyone)
+        return list(guards_of(found, open_requests(self._store.db, everyone, now), now))
+
+    def tasks(self, case: str, now: datetime) -> list[Row]:
+        """What a case asked of systems and recipients, and their answers, as the register of notifications has it."""
+        return Notifications().of_case(self._ask(self._store, now, None), case)
 
     def retention(self, now: datetime, organisation: str | None = None) -> Iterator[Standing]:
         """Where every dataset of everyone stands, by due."""

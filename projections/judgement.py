@@ -23,7 +23,15 @@ import msgspec
 
 from ledger.domain.facts import Fact
 from ledger.policy.findings import Finding, order
-from ledger.policy.judge import RetentionLine, judge_organisation, judge_person, judge_sources, retention_status
+from ledger.policy.judge import (
+    Guarded,
+    RetentionLine,
+    guards,
+    judge_organisation,
+    judge_person,
+    judge_sources,
+    retention_status,
+)
 from ledger.policy.model import Pack
 from ledger.policy.timeline import (
     REPORTED,
@@ -153,6 +161,18 @@ class Bench:
             if together & wanted:
                 found |= together
         return frozenset(found)
+
+    def guards(self, people: Iterable[str]) -> list[tuple[str, Guarded]]:
+        """Every duty to keep what was collected of these people, who are one person, by organisation."""
+        by_person, others = self._facts({key_of(person) for person in people})
+        facts = without_retracted([*others, *(fact for own in by_person.values() for fact in own)])
+        found: list[tuple[str, Guarded]] = []
+        for organisation in sorted({fact.organisation for fact in facts} & self._packs.keys()):
+            own = [fact for fact in facts if fact.organisation == organisation and fact.person is not None]
+            found += [
+                (organisation, row) for row in guards(self._packs[organisation], own, self._organisation(organisation))
+            ]
+        return found
 
     def organisation(self, organisation: str) -> Judged:
         """Judge an organisation's own facts."""

@@ -57,6 +57,10 @@ class Line(Struct, gc=False, kw_only=True):
     country: str | None = None
     contract: str | None = None
     transfer_tool: str | None = None
+    # an answer
+    order: str | None = None
+    notification: str | None = None
+    outcome: str | None = None
 
 
 class Detail(Line, gc=False, kw_only=True):
@@ -75,7 +79,6 @@ class Detail(Line, gc=False, kw_only=True):
     method: str | None = None
     evidence: str | None = None
     until: str | None = None
-    outcome: str | None = None
     ground: str | None = None
     right: str | None = None
     informed_at: str | None = None

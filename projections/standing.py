@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from ledger.domain.calendar import local
-from ledger.policy.judge import HoldLine, RetentionLine
+from ledger.policy.judge import EVERYTHING, Guarded, HoldLine, RetentionLine
 from projections.judgement import Kept
 from projections.register import Row, shown
 from projections.registers.erasures import Erasures
+from projections.registers.requests import OpenRequest
 
 _OURS: Final = "erased"
 
@@ -34,6 +36,45 @@ class Standing(NamedTuple):
     def place(self) -> str:
         """The dataset as keys are scoped: activity/dataset."""
         return f"{self.line.activity}/{self.line.dataset}"
+
+
+class Guard(NamedTuple):
+    """What keeps a dataset of a person from being erased: a hold, a minimum term, a restriction, an open request.
+
+    The dataset is EVERYTHING where it binds whatever is kept of the person.
+    """
+
+    organisation: str
+    dataset: str
+    client: str
+    hold: HoldLine
+
+    def binds(self, dataset: str, client: str) -> bool:
+        """Whether it binds a dataset that is kept for a client ("" for none)."""
+        if self.dataset == EVERYTHING:
+            return not self.client or not client or self.client == client
+        return (self.dataset, self.client) == (dataset, client)
+
+
+WAITED_FOR: Final = {"access": "GDPR-15", "portability": "GDPR-20", "restriction": "GDPR-18"}
+"""Requests that an erasure would make impossible to answer, and their article."""
+
+
+def guards_of(found: Iterable[tuple[str, Guarded]], requests: Iterable[OpenRequest], now: datetime) -> Iterator[Guard]:
+    """What binds at a moment."""
+    for organisation, row in found:
+        if row.hold.start <= now and (row.hold.end is None or now < row.hold.end):
+            yield Guard(organisation, row.dataset, row.client, row.hold)
+    for request in requests:
+        if request.right in WAITED_FOR:
+            hold = HoldLine(
+                kind="request",
+                statute=WAITED_FOR[request.right],
+                reference=request.reference,
+                start=now,
+                end=None,
+            )
+            yield Guard(request.organisation, EVERYTHING, request.client, hold)
 
 
 def standing_of(db: sqlite3.Connection, kept: Kept, now: datetime) -> Standing:

@@ -18,7 +18,15 @@ from typing import Final
 
 import click
 
-from ledger.domain.errors import Busy, ErasureRefused, LedgerError, ProofRefused, StoreUnavailable, Tampered
+from ledger.domain.errors import (
+    ApprovalRefused,
+    Busy,
+    ErasureRefused,
+    LedgerError,
+    ProofRefused,
+    StoreUnavailable,
+    Tampered,
+)
 
 DONE: Final = 0
 NO: Final = 1
@@ -59,6 +67,12 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Erase": {
         "erase": ("consumers.cli.erasing:erase", "Erase a person, or one dataset of a person, by destroying keys."),
+        "case": ("consumers.cli.cases:case", "See, sign, halt and follow cases of erasure."),
+        "approver": ("consumers.cli.cases:approver", "Say whose signature counts under an order to erase."),
+        "orders": (
+            "consumers.cli.cases:orders",
+            "Publish what erasures ask of systems and recipients, and see who answered.",
+        ),
         "hold": ("consumers.cli.erasing:hold", "Place or release a duty to keep data."),
         "retention": ("consumers.cli.erasing:retention", "List what is due, or erase it."),
     },
@@ -185,7 +199,7 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 def status_of(error: LedgerError) -> int:
     """The exit status that an error of the ledger stands for."""
-    if isinstance(error, ErasureRefused | ProofRefused | Tampered):
+    if isinstance(error, ApprovalRefused | ErasureRefused | ProofRefused | Tampered):
         return NO
     return UNAVAILABLE if isinstance(error, Busy | StoreUnavailable) else WRONG_USE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 import msgspec
@@ -34,6 +34,15 @@ OPERATOR = "pdl:operator"
 @click.option("--organisation", required=True, metavar="ORG", help="Whose data of the person.")
 @click.option("--dataset", metavar="DATASET", help="Only this dataset (`forms`, or `activity/forms`); else everything.")
 @click.option(
+    "--client", metavar="CLIENT", help="Only what is kept on behalf of this client; '' for what is kept for none."
+)
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PERSON",
+    help="Also this pseudonym, which only shares a weak identifier (a rehearsal lists such candidates).",
+)
+@click.option(
     "--reason",
     required=True,
     metavar="REASON",
@@ -53,6 +62,8 @@ def erase(
     value: str,
     organisation: str,
     dataset: str | None,
+    client: str | None,
+    include: tuple[str, ...],
     reason: str,
     at_once: bool,
     rehearse: bool,
@@ -60,8 +71,10 @@ def erase(
 ) -> int:
     """Erase a person, or one dataset of a person, by destroying keys.
 
-    What is under a hold or a statutory minimum stays, and the answer says which statute. Destroying the ledger's
-    copy does not delete what systems hold: they are listed, and the dataset stays overdue until they report it.
+    What is under a hold, a statutory minimum, a restriction of Art. 18(1)(b) or (c) or an open request stays, and
+    the answer says which statute. Destroying the ledger's copy does not delete what systems hold: an order for each
+    of them is written down before (`pdl orders publish`), and the dataset stays overdue until they report it.
+    Where the settings ask for two signatures or a cooling-off, the case waits (`pdl case show`).
     Exit status 1 when the erasure is refused. VALUE `-` reads it from standard input.
 
     \b
@@ -73,10 +86,11 @@ def erase(
         wired.registers.catch_up()
         _known_dataset(wired, organisation, dataset)
         people, fences = resolve(wired, scheme, from_input(value), organisation)
-        everyone = sorted(wired.registers.linked(people.values())) if people else []
-        answer = _erased(wired, organisation, everyone, dataset, None if rehearse else reason)
+        who = wired.registers.resolved([*people.values(), *include])
+        asked = _Asked(organisation, sorted(who.people), dataset, _client(wired, organisation, client))
+        answer = _rehearsed(wired, asked, sorted(who.candidates)) if rehearse else _erased(wired, asked, reason)
         if not rehearse:
-            wired.registers.catch_up()
+            _look_after(wired)
         if at_once and not rehearse:
             wired.epochs.close()
     if form == "table":
@@ -98,33 +112,88 @@ def _known_dataset(wired: Wired, organisation: str, dataset: str | None) -> None
         raise Unreadable(f"{organisation} has no such dataset; it has {', '.join(places)}.")
 
 
-def _erased(
-    wired: Wired, organisation: str, people: list[str], dataset: str | None, reason: str | None
+def _look_after(wired: Wired) -> None:
+    """What follows every erasure: the registers, ciphertext that may go, cases whose answers are in."""
+    from consumers.aftercare import follow_up, remove_ciphertext  # noqa: PLC0415 -- with the ledger, not before
+
+    wired.registers.catch_up()
+    remove_ciphertext(wired)
+    follow_up(wired)
+    wired.registers.catch_up()
+
+
+class _Asked(NamedTuple):
+    """What is asked to be erased: every pseudonym of one person, one dataset or all, of one client or all."""
+
+    organisation: str
+    people: list[str]
+    dataset: str | None
+    client: str | None
+
+
+def _client(wired: Wired, organisation: str, client: str | None) -> str | None:
+    """A client as keys are scoped: no statement lists clients, so that it is a token."""
+    from ledger.sealing import TOKEN_MARK  # noqa: PLC0415 -- with the ledger, not before
+
+    return client if not client else f"{TOKEN_MARK}{wired.keys.token(organisation, client)}"
+
+
+def _erased(wired: Wired, asked: _Asked, reason: str) -> dict[str, Any]:
+    """Erase everyone who is this person, and say what became of each dataset."""
+    systems, recipients = wired.registers.systems_of(asked.people, wired.clock()), _recipients(wired, asked)
+    outcomes = [
+        wired.erasures.erase(
+            asked.organisation,
+            person,
+            wired.standings(person),
+            reason=reason,
+            dataset=asked.dataset,
+            client=asked.client,
+        )
+        for person in asked.people
+    ]
+    return _answer(wired, asked, outcomes, systems, recipients)
+
+
+def _rehearsed(wired: Wired, asked: _Asked, candidates: list[str]) -> dict[str, Any]:
+    """Say what would happen: keys, systems, recipients, linked people and those who may be, holds, what stays behind."""
+    from ledger.evidence.certificate import RESIDUES  # noqa: PLC0415 -- with the ledger, not before
+
+    outcomes = [
+        wired.erasures.rehearse(person, wired.standings(person), asked.dataset, asked.client) for person in asked.people
+    ]
+    systems, recipients = wired.registers.systems_of(asked.people, wired.clock()), _recipients(wired, asked)
+    keys = [
+        {"key": key, "person": scope.person, "client": scope.client or None, "dataset": scope.dataset}
+        for outcome in outcomes
+        for scope, key in outcome.scopes
+    ]
+    answer = _answer(wired, asked, outcomes, systems, recipients)
+    return answer | {
+        "keys": list(named(wired, keys, asked.organisation)),
+        "linked": asked.people,
+        "candidates": candidates,
+        "holds": [row for row in answer["datasets"] if row["outcome"] == "held"],
+        "stays": list(RESIDUES),
+    }
+
+
+def _recipients(wired: Wired, asked: _Asked) -> list[str]:
+    return [row["recipient"] for row in wired.registers.recipients_of(asked.people)]
+
+
+def _answer(
+    wired: Wired, asked: _Asked, outcomes: list[Outcome], systems: list[str], recipients: list[str]
 ) -> dict[str, Any]:
-    """Erase (without a reason: rehearse) everyone who is this person, and say what became of each dataset."""
-    now = wired.clock()
-    systems, recipients = wired.registers.systems_of(people, now), wired.registers.recipients_of(people)
     names = wired.ledger.names()
-
-    def name(token: str | None) -> str | None:
-        return None if token is None else names.get((organisation, token), token)
-
-    outcomes: list[Outcome] = []
-    for person in people:
-        standings = wired.standings(person)
-        if reason is None:
-            outcomes.append(wired.erasures.rehearse(person, standings, dataset))
-        else:
-            outcomes.append(wired.erasures.erase(organisation, person, standings, reason=reason, dataset=dataset))
     cases = [outcome.case for outcome in outcomes if outcome.case is not None]
+    datasets = [_dataset(row._asdict()) for outcome in outcomes for row in outcome.datasets]
     return {
         "case": cases[0] if cases else None,
         "state": _state([outcome.state for outcome in outcomes]),
-        "datasets": list(
-            named(wired, [_dataset(row._asdict()) for outcome in outcomes for row in outcome.datasets], organisation)
-        ),
-        "systems": [name(system) for system in systems],
-        "recipients": [name(row["recipient"]) for row in recipients],
+        "datasets": list(named(wired, datasets, asked.organisation)),
+        "systems": [names.get((asked.organisation, system), system) for system in systems],
+        "recipients": [names.get((asked.organisation, recipient), recipient) for recipient in recipients],
         "cases": cases,
         "approval": wired.settings.approval,
         "alone": wired.settings.alone,
@@ -138,7 +207,7 @@ def _state(states: list[str]) -> str:
         return "nothing-held"
     if len(set(telling)) == 1:
         return telling[0]
-    return "pending" if "pending" in telling else "partly"
+    return next((state for state in ("waiting", "pending") if state in telling), "partly")
 
 
 def _dataset(row: dict[str, Any]) -> dict[str, Any]:
@@ -161,6 +230,7 @@ def _draw(answer: dict[str, Any], *, already: bool, rehearsed: bool) -> None:
         "partly": "In part: what is held stays",
         "refused": "Refused: everything asked for is held",
         "nothing-held": "Nothing is held" + (": erased before" if already else ""),
+        "waiting": "Ordered, and nothing is destroyed yet: somebody has to agree, or time to pass. See `pdl case show`",
         "pending": "Ordered, and use has stopped; not final while somebody reads the key database. Run any writing command to finish",
     }
     case = f" Case {answer['case']}." if answer["case"] else ""
@@ -169,6 +239,8 @@ def _draw(answer: dict[str, Any], *, already: bool, rehearsed: bool) -> None:
         return
     click.echo()
     table([row | {"until": last_day(row["until"])} for row in answer["datasets"]])
+    if rehearsed:
+        _draw_rehearsal(answer)
     if answer["state"] == "refused":
         return
     if answer["systems"]:
@@ -177,7 +249,26 @@ def _draw(answer: dict[str, Any], *, already: bool, rehearsed: bool) -> None:
         )
     if answer["recipients"]:
         click.echo(f"These recipients must be told (GDPR Art. 19): {', '.join(answer['recipients'])}.")
-    click.echo(f"\napproval = {answer['approval']}: nobody else had to agree. alone = true: the keys had no mirror.")
+    click.echo(f"\n{_APPROVAL[answer['approval']]} alone = true: the keys had no mirror.")
+
+
+_APPROVAL: Final = {
+    "none": "approval = none: nobody else had to agree.",
+    "two-people": "approval = two-people: two approvers sign.",
+    "cooling-off": "approval = cooling-off: nobody else agrees, after a wait.",
+}
+
+
+def _draw_rehearsal(answer: dict[str, Any]) -> None:
+    click.echo(f"\n{len(answer['keys'])} keys would be destroyed, of {len(answer['linked'])} linked identities.")
+    if answer["candidates"]:
+        click.echo(
+            "These share a weak identifier and are not included (--include PERSON does): "
+            + ", ".join(answer["candidates"])
+        )
+    click.echo("What stays behind in any case:")
+    for residue in answer["stays"]:
+        click.echo(f"  - {residue}")
 
 
 @click.group()

@@ -388,7 +388,7 @@ def _connect(plan: Plan, settings: Settings) -> KafkaConsumer:
             heartbeat_interval_ms=max(300, settings.kafka_session_seconds * 300),
             metadata_max_age_ms=30_000,
             max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
-            **_security(settings),
+            **security(settings),
         )
     except KafkaError as exc:
         raise StoreUnavailable(
@@ -397,7 +397,8 @@ def _connect(plan: Plan, settings: Settings) -> KafkaConsumer:
         ) from exc
 
 
-def _security(settings: Settings) -> dict[str, Any]:
+def security(settings: Settings) -> dict[str, Any]:
+    """How to speak to the broker, as the client's own options; raises Unreadable for a password file that is none."""
     asked: dict[str, Any] = {
         "security_protocol": settings.kafka_security_protocol,
         "ssl_cafile": settings.kafka_ca_file,
@@ -416,4 +417,4 @@ def _security(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-__all__ = ["Consumption", "LedgerError", "Placement", "Plan", "Reporter", "Sink", "place", "reachable"]
+__all__ = ["Consumption", "LedgerError", "Placement", "Plan", "Reporter", "Sink", "place", "reachable", "security"]

@@ -35,6 +35,10 @@ class ErasureRefused(LedgerError):
     """A hold, restriction or missing subject stands in the way of an erasure; the message names it."""
 
 
+class ApprovalRefused(LedgerError):
+    """A signature under an order does not count: wrong order, wrong key, expired, or given before; nothing was erased."""
+
+
 class KeyMissing(LedgerError):
     """No key is known for this section, and none was destroyed: the key database is incomplete or older than the log."""
 

@@ -19,6 +19,7 @@ from ledger.domain.facts import Fact
 from ledger.policy.case import Case, Setting
 from ledger.policy.filters import Check, When, compiled, concerns, matcher, types_of
 from ledger.policy.findings import Finding, at, order
+from ledger.policy.model import UNDECLARED, UNLISTED
 from ledger.policy.promises import (
     AccessScope,
     AllowList,
@@ -56,6 +57,7 @@ from ledger.policy.timeline import (
     Copy,
     Organisation,
     Person,
+    Span,
     grouped,
     without_retracted,
 )
@@ -64,9 +66,12 @@ if TYPE_CHECKING:
     from ledger.policy.model import Pack
 
 __all__ = [
+    "EVERYTHING",
+    "Guarded",
     "HoldLine",
     "RetentionLine",
     "at",
+    "guards",
     "judge",
     "judge_organisation",
     "judge_person",
@@ -175,6 +180,26 @@ class RetentionLine(Struct, frozen=True, kw_only=True):
 def retention_status(pack: Pack, facts: Sequence[Fact], organisation: Organisation) -> list[RetentionLine]:
     """What is still held of one person after these facts, by dataset and client: clock, due moment and holds."""
     return _machine(pack).status(Person(facts, organisation), organisation)
+
+
+class Guarded(Struct, frozen=True, kw_only=True):
+    """A duty to keep or to wait, on one dataset of a person as keys are scoped: activity/dataset, and client ("" for none).
+
+    The dataset is EVERYTHING for what binds the whole person, and so also what is known of them beside their data.
+    """
+
+    dataset: str
+    client: str
+    hold: HoldLine
+
+
+EVERYTHING: Final = "*"
+"""The dataset of a duty that binds the whole person."""
+
+
+def guards(pack: Pack, facts: Sequence[Fact], organisation: Organisation) -> list[Guarded]:
+    """Every hold, minimum term and restriction on what was ever collected of one person, whoever still has a copy."""
+    return _machine(pack).guards(Person(facts, organisation), organisation)
 
 
 # --- a pack made ready ----------------------------------------------------------------------------------------------------
@@ -382,13 +407,26 @@ class _Machine:
             holds=tuple(dict.fromkeys(hold for copy in copies for hold in self._holds(case, copy, dataset))),
         )
 
+    def guards(self, person: Person, organisation: Organisation) -> list[Guarded]:
+        case = Case(self.setting, person, organisation)
+        found: dict[Guarded, None] = {}
+        for copy in person.copies:
+            activity, client = copy.collected.activity or "", copy.collected.client or ""
+            dataset = self.pack.dataset_of(activity, copy.category)
+            known = activity if activity in self.pack.activities else UNDECLARED
+            place = f"{known}/{dataset or UNLISTED}"
+            for hold in self._holds(case, copy, dataset or UNLISTED):
+                found[Guarded(dataset=place, client=client, hold=hold)] = None
+        for span in (*person.holds, *person.restrictions):
+            placed = span.placed
+            binds = placed.statute is not None or placed.ground in _KEEPING
+            if binds and not placed.datasets and placed.activity is None:
+                found[Guarded(dataset=EVERYTHING, client=placed.client or "", hold=_hold_line(span))] = None
+        return list(found)
+
     def _holds(self, case: Case, copy: Copy, dataset: str) -> Iterable[HoldLine]:
         for span in retention.holds_on(case.person, copy.collected, dataset):
-            kind = "hold" if span.placed.statute is not None else "restriction"
-            end = None if span.end >= FOREVER else span.end
-            yield HoldLine(
-                kind=kind, statute=span.placed.statute, reference=span.placed.reference, start=span.start, end=end
-            )
+            yield _hold_line(span)
         for promise in self.minimums:
             for start, end in retention.minimum_spans(promise, copy, dataset, case):
                 yield HoldLine(
@@ -399,6 +437,21 @@ class _Machine:
                     end=None if end >= FOREVER else end,
                     rule=promise.rule,
                 )
+
+
+_KEEPING: Final = {"unlawful": "GDPR-18(1)(b)", "claims": "GDPR-18(1)(c)"}
+"""Grounds of a restriction that keep data from being erased, and where the law says so."""
+
+
+def _hold_line(span: Span) -> HoldLine:
+    placed = span.placed
+    return HoldLine(
+        kind="hold" if placed.statute is not None else "restriction",
+        statute=placed.statute or _KEEPING.get(placed.ground or ""),
+        reference=placed.reference,
+        start=span.start,
+        end=None if span.end >= FOREVER else span.end,
+    )
 
 
 def _first_late(

@@ -57,6 +57,11 @@ SPACES: Final = (
 
 # --- the file of a statement ------------------------------------------------------------------------------------------
 
+UNDECLARED: Final = "undeclared"
+"""Where the values of an activity go that the pack does not know."""
+UNLISTED: Final = "unlisted"
+"""The dataset of categories that an activity does not list."""
+
 
 class PartyLabel(Label, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part that someone plays under the statement: the role, never the person's name."""

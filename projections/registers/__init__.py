@@ -6,6 +6,7 @@ from typing import Final
 
 from projections.register import Register
 from projections.registers.breaches import Breaches
+from projections.registers.certificates import Certificates
 from projections.registers.collections import Collections
 from projections.registers.consents import Consents
 from projections.registers.contracts import Contracts
@@ -16,6 +17,7 @@ from projections.registers.findings import Findings
 from projections.registers.holds import Holds
 from projections.registers.instructions import Instructions
 from projections.registers.notices import Notices
+from projections.registers.notifications import Notifications
 from projections.registers.objections import Objections
 from projections.registers.processing import Processing
 from projections.registers.processors import Processors
@@ -40,6 +42,8 @@ ALL: Final[tuple[Register, ...]] = (
     RetentionRegister(),
     Holds(),
     Erasures(),
+    Notifications(),
+    Certificates(),
     Contracts(),
     Processors(),
     Instructions(),

@@ -4,22 +4,46 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import orjson
 
-from ledger.decisions import CLOSED, DESTROYED, ORDERED, REFUSED
+from ledger.decisions import (
+    APPROVED,
+    CERTIFIED,
+    CLOSED,
+    DESTROYED,
+    FORGOTTEN,
+    OBJECTED,
+    ORDERED,
+    PREPARED,
+    REFUSED,
+    REMOVED,
+)
 from projections.page import Decision, Page
-from projections.register import Ask, Log, Register, Row, micros, shown
+from projections.register import Ask, Log, Register, Row, ids, micros, shown, text
+
+_STEPS: Final = {
+    APPROVED: "approved",
+    OBJECTED: "objected",
+    PREPARED: "prepared",
+    CLOSED: "closed",
+    FORGOTTEN: "forgotten",
+    REMOVED: "removed",
+    CERTIFIED: "certified",
+}
+"""What becomes of a case, and the statement that notes it."""
 
 
 class Erasures(Register):
     """Every case of erasure."""
 
     name = "erasures"
+    version = 2
     help = "Erasures by the ledger: ordered, destroyed, closed or refused; which datasets went, which stayed and on which statute."
     columns: ClassVar[tuple[str, ...]] = (
-        "case", "organisation", "person", "state", "reason", "approval", "alone", "ordered", "destroyed", "closed", "keys", "datasets", "kept",
+        "case", "organisation", "person", "state", "reason", "approval", "approved_by", "objected_by", "alone", "ordered", "prepared", "destroyed",
+        "closed", "certified", "case_key_destroyed", "ciphertext_removed", "keys", "datasets", "kept",
     )  # fmt: skip
 
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
@@ -31,13 +55,15 @@ class Erasures(Register):
             elif decision.topic == DESTROYED:
                 db.execute(self.sql["destroyed"], place)
                 self._erase(db, decision)
-            elif decision.topic == CLOSED:
-                db.execute(self.sql["closed"], place)
+            elif decision.topic in _STEPS:
+                said = decision.said
+                more = {"approver": said.get("approver"), "keys": len(said.get("scopes", ()))}
+                db.execute(self.sql[_STEPS[decision.topic]], place | more | {"kept": text(said.get("kept", ()))})
 
     def _begin(self, db: sqlite3.Cursor, decision: Decision, place: dict[str, Any]) -> None:
         said = decision.said
         place |= {name: said[name] for name in ("organisation", "person", "reason")}
-        place["kept"] = orjson.dumps(said["kept"]).decode()
+        place["kept"] = text(said["kept"])
         if decision.topic == ORDERED:
             place |= {"approval": said["approval"], "alone": said["alone"], "keys": len(said["scopes"])}
         db.execute(self.sql["order" if decision.topic == ORDERED else "refuse"], place)
@@ -59,8 +85,17 @@ class Erasures(Register):
                 {"dataset": dataset, "client": client or None, "outcome": outcome, "statute": statute or None}
                 for dataset, client, outcome, statute in orjson.loads(row["kept"])
             ]
-            row["alone"] = bool(row["alone"])
-            for name in ("ordered", "destroyed", "closed"):
+            row["alone"], row["approved_by"] = bool(row["alone"]), ids(row["approved_by"])
+            row["case_key_destroyed"], row["ciphertext_removed"] = row["forgotten"], row["removed"]
+            for name in (
+                "ordered",
+                "prepared",
+                "destroyed",
+                "closed",
+                "certified",
+                "case_key_destroyed",
+                "ciphertext_removed",
+            ):
                 row[name] = shown(row[name])
             yield {name: row[name] for name in self.columns}
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from ledger.domain.calendar import Duration, add, after, day_of, duration, last_day, moment_of, rolled
 from ledger.policy.model import Pack
 from ledger.policy.promises import RequestClock
 from projections.page import Page
-from projections.register import Ask, Log, Register, Row, micros, moment, presented
+from projections.register import Ask, Log, Register, Row, micros, moment, presented, text
 
 _WHAT: Final = {f"pdl.request.{what}.v1": what for what in ("received", "extended", "answered", "refused", "forwarded")}
 _ENDS: Final = ("answered", "refused", "forwarded")
@@ -23,6 +23,7 @@ class Requests(Register):
     name = "requests"
     help = "Requests of people (access, erasure ...): due by law and by promise, extended, answered, late or open."
     depends = ("context",)
+    version = 2
     columns: ClassVar[tuple[str, ...]] = (
         "organisation", "person", "client", "reference", "right", "channel", "received", "promised_due", "due", "due_rolled", "extended", "informed",
         "answered", "outcome", "refused", "remedy_named", "forwarded", "forwarded_to", "state", "late",
@@ -67,6 +68,22 @@ class Requests(Register):
             row = next(presented([raw], times=times, truths=("remedy_named",)))
             row |= {name: None if day is None else day.isoformat() for name, day in due.items()}
             yield {name: {"state": state, "late": late}.get(name, row.get(name)) for name in self.columns}
+
+
+class OpenRequest(NamedTuple):
+    """A request that waits for its answer."""
+
+    organisation: str
+    person: str
+    client: str
+    reference: str
+    right: str
+
+
+def open_requests(db: sqlite3.Connection, people: Iterable[str], now: datetime) -> list[OpenRequest]:
+    """What these people asked for and nobody answered, refused or forwarded by that moment."""
+    place = {"people": text(list(people)), "now": micros(now)}
+    return [OpenRequest(*row) for row in db.execute(Requests().sql["open"], place)]
 
 
 def _state(raw: dict[str, Any], ended: int | None) -> str:

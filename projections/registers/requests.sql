@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS request (
     forwarded_to TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS request_of ON request (organisation, reference);
+CREATE INDEX IF NOT EXISTS request_by_person ON request (person);
 
 -- name: add
 INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
@@ -44,3 +45,17 @@ LEFT JOIN answers AS f ON f.received_at = r.position AND f.what = 'refused' AND 
 LEFT JOIN answers AS w ON w.received_at = r.position AND w.what = 'forwarded' AND w.rank = 1
 WHERE r.what = 'received' AND (:organisation IS NULL OR r.organisation = :organisation)
 ORDER BY r.organisation, r.time, r.reference, r.position;
+
+-- name: open
+-- Requests of some people (a JSON list of pseudonyms) that nothing answered, refused or forwarded yet, at :now.
+WITH counting AS (
+    SELECT * FROM request WHERE position NOT IN (SELECT target FROM retraction WHERE target IS NOT NULL) AND time <= :now
+)
+SELECT r.organisation, r.person, r.client, r.reference, r.right FROM json_each(:people) AS wanted
+JOIN counting AS r ON r.person = wanted.value AND r.what = 'received'
+WHERE NOT EXISTS (
+    SELECT 1 FROM counting AS a
+    WHERE a.organisation = r.organisation AND a.reference = r.reference AND a.time >= r.time
+      AND a.what IN ('answered', 'refused', 'forwarded') AND (a.person IS NULL OR a.person = r.person)
+)
+ORDER BY r.organisation, r.time, r.position;

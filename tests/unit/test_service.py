@@ -258,7 +258,7 @@ def test_an_erasure_that_crashes_at_any_step_is_finished_by_the_next_run(
 ) -> None:
     house.record(event("a"))
     person = house.person()
-    owner, name = (house.keys, "destroy") if step == "destroy" else (house.erasures._decisions, "save")
+    owner, name = (house.keys, "destroy") if step == "destroy" else (house.erasures.decisions, "save")
     real, calls = getattr(owner, name), 0
     wanted = {"destroy": 1, "keys_destroyed": 2, "close": 3}[step]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.kafka.consume import Placement, _address, _security, place, reachable
+from consumers.kafka.consume import Placement, _address, place, reachable, security
 from consumers.settings import Settings
 from ledger.domain.errors import Unreadable, WrongLedger
 
@@ -52,7 +52,7 @@ def test_nobody_listens_on_port_one() -> None:
 def test_the_password_is_read_from_its_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("a secret\n")
-    found = _security(Settings(kafka_security_protocol="SASL_SSL", kafka_user="pdl", kafka_password_file=str(file)))
+    found = security(Settings(kafka_security_protocol="SASL_SSL", kafka_user="pdl", kafka_password_file=str(file)))
     assert found == {"security_protocol": "SASL_SSL", "sasl_plain_username": "pdl", "sasl_plain_password": "a secret"}
     with pytest.raises(Unreadable, match="kafka_password_file"):
-        _security(Settings(kafka_password_file=str(tmp_path / "missing")))
+        security(Settings(kafka_password_file=str(tmp_path / "missing")))
