@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ledger.domain.calendar import day_of, start_of
 from ledger.domain.facts import Fact
 from ledger.policy.findings import Code, Finding, Message, Severity
+from ledger.policy.model import UNDECLARED
 from ledger.policy.timeline import COLLECTED, Copy, Organisation, Person
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Case:
                 code=code,
                 severity=severity or ("risk" if promise.risk else "violation"),
                 organisation=self.setting.organisation,
-                activity=activity,
+                activity=activity if activity is None or activity in self.setting.pack.activities else UNDECLARED,
                 dataset=dataset,
                 about=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in about)),
                 since=since,

@@ -23,7 +23,8 @@ class RightRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     """What the statement says of one right: its rule, and the rule and term that it promises.
 
     `promised` is the rule of the promised `term` where that differs from the rule that names the right;
-    `after_contract`: the right exists once the contract with the person has ended.
+    `after_contract`: the right exists once the contract with the person has ended; `datasets` are those that may not be
+    refused (none named: all).
     """
 
     rule: str
@@ -32,6 +33,7 @@ class RightRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     words: str = ""
     promised_words: str = ""
     after_contract: bool = False
+    datasets: Ids = ()
 
 
 class RequestClock(PromiseBase, frozen=True, kw_only=True, tag="request-clock"):
@@ -88,8 +90,9 @@ def requests(own: RequestClock | None, law: RequestClock, minimums: Sequence[Min
                 for refused in request.refused:
                     _refusal(own, law, request, refused, case)
             if right == "erasure":
+                told: set[int] = set()
                 for answered in request.answered:
-                    _erased(law, request, answered, minimums, case)
+                    _erased(law, request, answered, minimums, told, case)
                 for refused in request.refused:
                     _unerased(own, request, refused, minimums, case)
 
@@ -224,7 +227,7 @@ def _refusal(own: RequestClock | None, law: RequestClock, request: _Request, ref
         )
         case.find(promise, "remedy-not-named", about, refused.time, *text, also=also, **where)
     day = add(day_of(request.received.time), MONTH)
-    if request.extended and refused.time >= after(day):
+    if request.extended and refused.time == request.done and refused.time >= after(day):
         text = ("afgewezen na de eerste maand", "refused after the first month")
         severity: Severity = "violation" if refused.time >= after(rolled(day)) else "risk"
         case.find(promise, "refused-late", about, refused.time, *text, also=(), severity=severity, **where)
@@ -238,7 +241,11 @@ def _unerased(
     if own is None or row is None or not row.after_contract:
         return
     held = _held(request.received, refused.time, refused.time, case)
-    free = [copy for copy in held if not kept_by_duty(copy, _dataset(copy, case), refused.time, minimums, case)]
+    free = [
+        copy
+        for copy in held
+        if _covers(row, copy, case) and not kept_by_duty(copy, _dataset(copy, case), refused.time, minimums, case)
+    ]
     if free:
         nl, en = case.setting.shown("category", sorted({copy.category for copy in free}))
         case.find(
@@ -254,6 +261,10 @@ def _unerased(
             words=row.words,
             client=request.received.client,
         )
+
+
+def _covers(row: RightRow, copy: Copy, case: Case) -> bool:
+    return not row.datasets or _dataset(copy, case) in row.datasets
 
 
 def _held(received: Fact, collected_by: datetime, at: datetime, case: Case) -> list[Copy]:
@@ -272,8 +283,13 @@ def _dataset(copy: Copy, case: Case) -> str:
     return case.setting.pack.dataset_of(copy.collected.activity or "", copy.category) or ""
 
 
-def _erased(law: RequestClock, request: _Request, answered: Fact, minimums: Sequence[Minimum], case: Case) -> None:
-    """An erasure that was said to be done, with data still held at the end of the next working day."""
+def _erased(
+    law: RequestClock, request: _Request, answered: Fact, minimums: Sequence[Minimum], told: set[int], case: Case
+) -> None:
+    """An erasure that was said to be done, with data still held at the end of the next working day.
+
+    Answering again tells nothing anew of what was `told` before.
+    """
     if answered.outcome not in {"fulfilled", "partly"}:
         return
     late = late_from(answered.time, Duration())
@@ -281,8 +297,10 @@ def _erased(law: RequestClock, request: _Request, answered: Fact, minimums: Sequ
     held = _held(received, answered.time, late, case)
     if answered.outcome == "partly":
         held = [copy for copy in held if not kept_by_duty(copy, _dataset(copy, case), late, minimums, case)]
+    held = [copy for copy in held if id(copy) not in told]
     if not held:
         return
+    told.update(id(copy) for copy in held)
     row = request.row
     until = max(copy.end for copy in held)
     collections = sorted({copy.collected.id: copy.collected for copy in held}.values(), key=by_time)

@@ -614,7 +614,9 @@ def _deleted_too_early(
     if chosen is None or (holding is None and fact.time < case.setting.law_binds):
         return
     text_nl, text_en = f"{nl}: verwijderd onder een bewaarplicht", f"{en}: deleted under a duty to keep"
-    case.find_act(chosen, "deleted-under-hold", fact, text_nl, text_en, besides=(hold.placed,), categories=categories)
+    case.find_act(
+        chosen, "deleted-under-hold", fact, text_nl, text_en, besides=(hold.placed,), categories=categories, also=()
+    )
 
 
 def _too_short(promise: Minimum, at: datetime, collected: Fact, case: Case) -> Fact | None:

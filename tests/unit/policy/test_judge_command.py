@@ -145,3 +145,9 @@ def test_a_file_is_judged_in_a_table_in_the_words_of_the_statement(tmp_path: Pat
 def test_nothing_found_is_said() -> None:
     result = CliRunner().invoke(judge, ["--now", NOW], input="")
     assert result.stdout == "No findings.\n"
+
+
+def test_an_activity_that_the_statement_does_not_describe_is_told_as_undeclared() -> None:
+    rows = [json.loads(line) for line in judged([event("a", activity="Ada Example")]).stdout.splitlines()]
+    assert {row["activity"] for row in rows if row["about"] == ["a"] and row["rule"] == "RF-01"} == {"undeclared"}
+    assert "Ada Example" not in json.dumps(rows)
