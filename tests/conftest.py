@@ -6,11 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+
+from consumers.postgres import database_of, postgres
+from ledger.domain.errors import StoreUnavailable
 
 ROOT = Path(__file__).parents[1]
 
@@ -92,3 +100,32 @@ def make_event() -> Callable[..., dict[str, Any]]:
 def make_bodies() -> Callable[[range], list[bytes]]:
     """Makes the bytes of events by number."""
     return lambda numbers: [json.dumps(event(number)).encode() for number in numbers]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL: PDL_TEST_POSTGRES if set, else the server that the development packages bring.
+
+    Under CI=true its absence is a failure; elsewhere the tests that need it are skipped, loudly.
+    """
+    # A folder of its own directly under the system's: the server runs under an account that must reach it.
+    with tempfile.TemporaryDirectory(prefix="pdl-postgres-") as folder, ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres(os.environ.get("PDL_TEST_POSTGRES"), Path(folder)))
+        except StoreUnavailable as error:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"no PostgreSQL for the tests: {error}")
+            warnings.warn(f"TESTS WITHOUT POSTGRESQL: {error}", pytest.PytestWarning, stacklevel=1)
+            pytest.skip(f"no PostgreSQL: {error}")
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A fresh database for one test."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield database_of(postgres_server, name)
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
