@@ -112,6 +112,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "How long --until-end waits for a broker or database that went away before it gives up.", ge=0, le=86_400
         ),
     ] = 60
+    kafka_stall_seconds: Annotated[
+        int,
+        _help("How long a partition may stand still behind an open transaction before it is said.", ge=1, le=3_600),
+    ] = 30
+    log: Annotated[
+        Literal["text", "json"],
+        _help("How `pdl` tells how it goes on standard error: sentences, or one JSON object a batch and a decision."),
+    ] = "text"
     kafka_security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
         _help("How to speak to the broker."),

@@ -21,6 +21,7 @@ import msgspec
 
 from consumers import settings as settings_of
 from consumers.lock import only_writer
+from consumers.logs import log_as_json
 from consumers.settings import Settings, read_settings
 from ledger.access import Accesses
 from ledger.decisions import DESTROYED, ErasureCase
@@ -232,6 +233,8 @@ def open_ledger(
     data = data_directory(data)
     _prepare(data, create=create)
     settings = read_settings(data, os.environ)
+    if settings.log == "json":
+        log_as_json()
     with contextlib.ExitStack() as stack:
         if write:
             quiet_collector()

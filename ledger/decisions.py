@@ -5,6 +5,7 @@ Wire names are fixed here and never follow a rename; ids are texts; states are J
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from ledger.domain.errors import Unreadable
 if TYPE_CHECKING:
     from ledger.store import EventLog
 
+_log: Final = logging.getLogger("pdl.decision")
+"""One line a decision, for whoever wants a log: what and where, never why or about whom."""
 ORDERED: Final = "ledger.erasure.ordered.v1"
 APPROVED: Final = "ledger.erasure.approved.v1"
 OBJECTED: Final = "ledger.erasure.objected.v1"
@@ -648,7 +651,17 @@ class Decisions:
 
     def save(self, aggregate: BaseAggregate[str]) -> None:
         """Append an aggregate's new decisions in one transaction; a rival's version is refused by the store."""
-        self._store.put(aggregate.collect_events())
+        events = aggregate.collect_events()
+        self._store.put(events)
+        for event in events:
+            _log.info(
+                "decision",
+                extra={
+                    "stream": event.originator_id,
+                    "number": event.originator_version,
+                    "decision": getattr(event, "TOPIC", ""),
+                },
+            )
 
     def case(self, case: str) -> ErasureCase:
         """An erasure case by its id; raises Unreadable where there is none."""

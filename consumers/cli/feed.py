@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +19,9 @@ from consumers.cli.render import one
 from consumers.wiring import Wired
 from ledger.domain.errors import StoreUnavailable, Unreadable
 from ledger.service import Receipt
+
+if TYPE_CHECKING:
+    from consumers.kafka.watch import Watch
 
 _CATCH_UP_EVERY = 20_000
 """Records after which the registers follow during a long run, so that nobody waits at its end."""
@@ -130,13 +135,35 @@ def ingest(files: tuple[str, ...], form: str) -> int:
 @click.option(
     "--until-end", is_flag=True, help="Stop at the ends that the partitions have now, instead of waiting for more."
 )
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Serve Prometheus metrics on this port; 0 takes a free one and says which.",
+)
+@click.option(
+    "--metrics-host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where metrics are served; they hold no values, and yet not everybody should read them.",
+)
 @data_option
 @format_option
-def consume(bootstrap_servers: str, topics: tuple[str, ...], group: str | None, until_end: bool, form: str) -> int:
+def consume(
+    bootstrap_servers: str,
+    topics: tuple[str, ...],
+    group: str | None,
+    until_end: bool,
+    metrics_port: int | None,
+    metrics_host: str,
+    form: str,
+) -> int:
     """Record events from Kafka topics, each once.
 
     Offsets are the ledger's own, committed with the events; Kafka's are set afterwards for lag dashboards only.
-    SIGTERM and Ctrl-C finish the batch. A broker or disk that goes away is waited for.
+    SIGTERM and Ctrl-C finish the batch. A broker or disk that goes away is waited for. PDL_LOG=json logs one JSON
+    object a batch.
 
     \b
     Example:
@@ -144,15 +171,65 @@ def consume(bootstrap_servers: str, topics: tuple[str, ...], group: str | None, 
     """
     from consumers.kafka.consume import Consumption, Plan  # noqa: PLC0415 -- the Kafka client costs 100 ms
 
-    with opened(write=True, create=True) as wired, bar("consuming") as shown, _stop_gently() as stop:
+    with (
+        opened(write=True, create=True) as wired,
+        _shown(wired.settings.log) as shown,
+        _watch(wired.settings.log, metrics_host, metrics_port) as watch,
+        _stop_gently() as stop,
+    ):
         feed = _Feed(wired, shown)
         servers = tuple(part.strip() for part in bootstrap_servers.split(",") if part.strip())
         plan = Plan(servers, tuple(dict.fromkeys(topics)), group or wired.settings.kafka_group, until_end)
-        Consumption(wired.sink, plan, wired.settings, feed, stopping=stop.is_set, wait=stop.wait).run()
+        Consumption(wired.sink, plan, wired.settings, feed, stopping=stop.is_set, wait=stop.wait, watch=watch).run()
     if not stop.is_set():
         _follow()
     _show(feed.counts, form)
     return 0
+
+
+class _Quiet:
+    """Where a log tells how it goes, no bar is drawn; what an operator must know is a line of that log."""
+
+    def total(self, size: int | None) -> None:
+        """Nothing is drawn."""
+
+    def moved(self, size: int, sentence: str) -> None:
+        """Nothing is drawn."""
+
+    def say(self, sentence: str) -> None:
+        """A line of the log."""
+        logging.getLogger("pdl").warning(sentence.removeprefix("pdl: "))
+
+
+@contextlib.contextmanager
+def _shown(log: str) -> Iterator[Bar]:
+    if log == "json":
+        yield _Quiet()
+        return
+    with bar("consuming") as shown:
+        yield shown
+
+
+@contextlib.contextmanager
+def _watch(log: str, host: str, port: int | None) -> Iterator[Watch]:
+    """Who is told what happens: the log, the metrics, both or nobody."""
+    from consumers.kafka.watch import Logged, Measured, Several  # noqa: PLC0415 -- with the Kafka client
+
+    watches: list[Watch] = []
+    if log == "json":
+        watches.append(Logged())
+    if port is None:
+        yield Several(*watches)
+        return
+    try:
+        measured = Measured(host, port)
+    except OSError as exc:
+        raise StoreUnavailable(f"metrics cannot be served on {host}, port {port}: {exc.strerror}.") from exc
+    click.echo(f"pdl: metrics at http://{host}:{measured.port}/metrics", err=True)
+    try:
+        yield Several(*watches, measured)
+    finally:
+        measured.close()
 
 
 def _follow() -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import kafka
 from kafka import KafkaConsumer, TopicPartition
@@ -25,10 +26,13 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from consumers.kafka.broker import listens
+from consumers.kafka.client import tolerate
+from consumers.kafka.watch import Batch, Unwatched, Watch
 from consumers.settings import Settings
 from ledger.domain.errors import BatchAlreadyRecorded, Busy, LedgerError, StoreUnavailable, Unreadable, WrongLedger
 from ledger.service import Input, Receipt
 
+T = TypeVar("T")
 POLL_MS: Final = 500
 PORTS: Final = 65_536
 POLL_INTERVAL_MS_MAX: Final = 900_000
@@ -39,7 +43,7 @@ CLOSE_MS_MAX: Final = 5_000
 BACKOFF_SECONDS_MAX: Final = 15.0
 PARTITION_BYTES: Final = 8 * 1024 * 1024
 CORRUPT: Final = (
-    "Its bytes were damaged on the way, or a header's name is not UTF-8. Nothing was skipped and nothing is lost: run it again; "
+    "Its bytes were damaged on the way. Nothing was skipped and nothing is lost: run it again; "
     "if it stays, have the topic's owner look at that offset."
 )
 
@@ -79,6 +83,12 @@ class Plan(NamedTuple):
     topics: tuple[str, ...]
     group: str
     until_end: bool = False
+
+
+class _HeldUp(NamedTuple):
+    offset: int
+    since: float
+    said: bool
 
 
 class Placement(NamedTuple):
@@ -177,7 +187,9 @@ class Consumption:
         *,
         stopping: Callable[[], bool],
         wait: Callable[[float], object],
+        watch: Watch | None = None,
     ) -> None:
+        self._watch: Watch = watch or Unwatched()
         self._sink = sink
         self._plan = plan
         self._settings = settings
@@ -186,6 +198,7 @@ class Consumption:
         self._wait = wait
         self._streams: dict[TopicPartition, str] = {}
         self._ends: dict[TopicPartition, int] = {}
+        self._held_up: dict[TopicPartition, _HeldUp] = {}
         self._heard = time.monotonic()
         self._unreachable_since: float | None = None
         self._consumer = _connect(plan, settings)
@@ -207,6 +220,7 @@ class Consumption:
                         self._record(partition, records)
                 if not batches:
                     self._report.idle()
+                self._look_for_stalls()
                 if self._plan.until_end and self._at_end():
                     break
         except UnsupportedCodecError as exc:
@@ -241,7 +255,7 @@ class Consumption:
             for number in self._consumer.partitions_for_topic(topic) or ()
         ]
         for partition in every:
-            mark = self._sink.mark(self._stream(partition))
+            mark = self._patiently(partial(self._sink.mark, self._stream(partition)))
             self._assigned.next[partition] = 0 if mark is None else mark + 1
         if self._plan.until_end:
             self._ends = self._consumer.end_offsets(every)
@@ -256,7 +270,8 @@ class Consumption:
         for partition in sorted(fresh):
             stream = self._streams[partition] = self._stream(partition)
             name = f"topic {partition.topic}, partition {partition.partition}"
-            placement = place(self._sink.mark(stream), begins[partition], ends[partition], name)
+            mark = self._patiently(partial(self._sink.mark, stream))
+            placement = place(mark, begins[partition], ends[partition], name)
             if placement.remark:
                 self._report.say(placement.remark)
             self._assigned.next[partition] = placement.offset
@@ -306,15 +321,20 @@ class Consumption:
     def _listen_to_silence(self, *, heard: bool) -> None:
         now = time.monotonic()
         if heard:
+            if self._unreachable_since is not None:
+                self._watch.waiting("broker", waits=False)
             self._heard, self._unreachable_since = now, None
         if now - self._heard < SILENCE_SECONDS:
             return
         self._heard = now
         if reachable(self._plan.servers, seconds=1.0):
+            if self._unreachable_since is not None:
+                self._watch.waiting("broker", waits=False)
             self._unreachable_since = None
             return
         if self._unreachable_since is None:
             self._unreachable_since = now
+            self._watch.waiting("broker", waits=True)
             self._report.say("the broker does not answer; waiting for it. Nothing is lost.")
         if self._plan.until_end and now - self._unreachable_since >= self._settings.kafka_patience_seconds:
             raise StoreUnavailable("the broker went away. What was read is recorded; run it again to read on.")
@@ -332,27 +352,59 @@ class Consumption:
             for record in records
         ]
         mark = records[-1].offset
+        started = time.monotonic()
         try:
-            self._report.advance(self._patiently(lambda: self._sink.record(inputs, stream, mark)))
+            receipt = self._patiently(lambda: self._sink.record(inputs, stream, mark))
         except BatchAlreadyRecorded:
             self._assigned.again([partition])  # Another consumer got here first; read on behind its mark.
             return
         self._assigned.next[partition] = mark + 1
+        seconds, end = time.monotonic() - started, self._consumer.highwater(partition)
+        lag = None if end is None else max(0, end - mark - 1)
+        self._watch.batch(Batch(partition.topic, partition.partition, records[0].offset, mark, receipt, seconds, lag))
+        self._report.advance(receipt)
         self._thank(partition, mark)
 
-    def _patiently(self, act: Callable[[], Receipt]) -> Receipt:
-        """Try until the database takes it. Nothing more is read meanwhile; heartbeats keep us in the group."""
-        started, pause = time.monotonic(), 0.5
+    def _patiently(self, act: Callable[[], T]) -> T:
+        """Try until the database answers. Nothing more is read meanwhile; heartbeats keep us in the group."""
+        started, pause, waits = time.monotonic(), 0.5, False
         while True:
             try:
-                return act()
+                found = act()
             except (StoreUnavailable, Busy) as exc:
                 waited = time.monotonic() - started
                 if self._stopping() or (self._plan.until_end and waited >= self._settings.kafka_patience_seconds):
                     raise
+                waits = True
+                self._watch.waiting("store", waits=True)
                 self._report.say(f"{exc} Trying again.")
                 self._wait(pause)
                 pause = min(2 * pause, BACKOFF_SECONDS_MAX)
+            else:
+                if waits:
+                    self._watch.waiting("store", waits=False)
+                return found
+
+    def _look_for_stalls(self) -> None:
+        """Say where nothing can be read although there is something: a transaction that stays open holds it up."""
+        now = time.monotonic()
+        for partition in self._consumer.assignment():
+            at, end = self._assigned.next.get(partition, 0), self._consumer.highwater(partition)
+            known = self._held_up.get(partition)
+            here = self._consumer.position(partition, timeout_ms=0) or 0
+            if end is None or here >= end or known is None or known.offset != here:
+                if known is not None and known.said and known.offset != here:
+                    self._watch.stalled(partition.topic, partition.partition, None)
+                    self._report.say(f"topic {partition.topic}, partition {partition.partition} moves again.")
+                self._held_up[partition] = _HeldUp(here, now, said=False)
+            elif not known.said and now - known.since >= self._settings.kafka_stall_seconds:
+                self._held_up[partition] = known._replace(said=True)
+                self._watch.stalled(partition.topic, partition.partition, here)
+                self._report.say(
+                    f"topic {partition.topic}, partition {partition.partition} stands still at offset {max(at, here)}, and {end - here} "
+                    "offsets wait behind it: a producer's transaction is still open. They are read when it ends; if it never "
+                    "does, abort it (kafka-transactions.sh --find-hanging)."
+                )
 
     def _thank(self, partition: TopicPartition, mark: int) -> None:
         with contextlib.suppress(KafkaError):
@@ -373,6 +425,7 @@ def _connect(plan: Plan, settings: Settings) -> KafkaConsumer:
         raise StoreUnavailable(
             f"no Kafka broker answers at {', '.join(plan.servers)}: start it, or mend --bootstrap-servers."
         )
+    tolerate()
     try:
         return KafkaConsumer(
             bootstrap_servers=list(plan.servers),

@@ -157,3 +157,10 @@ def test_a_register_says_up_to_when_each_source_is_complete(pdl: Any, feed: Any,
     assert f"Complete up to: {CRM} 2026-03-01 12:00." in below
     assert f"Nobody can say of {SHOP}" in below
     assert all("complete_up_to" not in row for row in pdl.rows("register", "collections"))
+
+
+def test_a_decision_is_a_line_of_the_log_without_its_reason(pdl: Any, feed: Any) -> None:
+    pdl("source", "add", CRM, PDL_LOG="json")
+    lines = [json.loads(line) for line in pdl.said.splitlines() if line.startswith("{")]
+    assert [line["decision"] for line in lines] == ["ledger.source.registered.v1", "ledger.source.added.v1"]
+    assert {line["event"] for line in lines} == {"decision"}
