@@ -8,27 +8,29 @@ away: its SHA-256 stays in its place, and the evidence leaf is the same. Format:
 
 from __future__ import annotations
 
-import binascii
-import hashlib
 import json
 import os
 import re
 import struct
+from binascii import b2a_base64
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ledger.domain.envelope import Envelope
 from ledger.domain.errors import Tampered
 from ledger.domain.events import BY_WIRE
-from ledger.domain.facts import Fact, FactBuilder, values_of
+from ledger.domain.facts import Fact, FactBuilder, sequence_number, values_of
 from ledger.keys import IDENTITY, Erased, Key, KeyStore, Scope
 from ledger.policy.model import UNDECLARED, UNLISTED, Pack
+from ledger.shape import Kept, Shapes, leading
 
 MAGIC: Final = b"\x01"
 ORGANISATION: Final = "organisation"
@@ -40,7 +42,9 @@ _length: Final = struct.Struct(">I")
 _REMOVED: Final = 0x8000_0000
 """Bit of a section's length that says: the ciphertext is gone, its SHA-256 follows."""
 _DIGEST: Final = 32
+_NEVER: Final[Mapping[Scope, datetime]] = MappingProxyType({})
 _encode: Final = msgspec.json.Encoder().encode
+_scope: Final = partial(tuple.__new__, Scope)  # Half the time of calling Scope, and made for every section.
 
 
 class Record(NamedTuple):
@@ -54,18 +58,17 @@ class Record(NamedTuple):
 
 
 class Section(Struct, frozen=True, array_like=True, gc=False):
-    """Where one sealed part belongs: dataset, key id (commitment, hex) and nonce (12 bytes, hex)."""
+    """Where one sealed part belongs: dataset and key id (commitment, hex)."""
 
     dataset: str
     key: str
-    nonce: str
 
 
 class Header(Fact, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The clear part of a stored record: the fact, and what opening its sections needs.
 
-    `salt` (16 random bytes, hex) keeps the leaf hash from being guessed once the record is cut down to it;
-    `dropped` are categories whose values were not kept (the pack says so); `erased` are datasets whose key
+    `salt` (16 random bytes, hex) keeps the leaf hash from being guessed once the record is cut down to it, and
+    its first 12 bytes are the nonce of every section: no two sections of a record have the same key. `dropped` are categories whose values were not kept (the pack says so); `erased` are datasets whose key
     was destroyed before this fact arrived, so that its values were never written.
     """
 
@@ -146,25 +149,30 @@ def without(state: bytes, keys: Collection[str]) -> bytes:
 
 
 def _digest(part: bytes | Removed) -> bytes:
-    return part.digest if isinstance(part, Removed) else hashlib.sha256(part).digest()
+    return part.digest if isinstance(part, Removed) else sha256(part).digest()
 
 
 def leaf_of(stream: str, version: int, topic: str, state: bytes) -> bytes:
     """The evidence leaf as text: where the record stands, its header, the SHA-256 of each ciphertext."""
     if not state.startswith(MAGIC):
         return b"pdl/1 %b %d %b\n%b\n" % (stream.encode(), version, topic.encode(), state)
-    lines = b"".join([binascii.b2a_base64(_digest(part)) for part in ciphertexts(state)])
+    lines = b"".join([b2a_base64(_digest(part)) for part in ciphertexts(state)])
     return b"pdl/1 %b %d %b\n%b\n%b" % (stream.encode(), version, topic.encode(), header_bytes(state), lines)
 
 
-def open_section(key: Key, section: Section, sealed: bytes, header: bytes) -> bytes:
-    """What a section holds; raises Tampered where key, nonce, ciphertext and header do not belong together."""
+def open_section(key: Key, section: Section, sealed: bytes, salt: str, header: bytes) -> bytes:
+    """What a section holds; raises Tampered where key, salt, ciphertext and header do not belong together."""
     try:
-        return key.aead.decrypt(bytes.fromhex(section.nonce), sealed, header)
+        return key.aead.decrypt(nonce_of(salt), sealed, header)
     except (InvalidTag, ValueError) as error:
         raise Tampered(
             f"a section of dataset {section.dataset} does not open with its key; run `pdl verify`"
         ) from error
+
+
+def nonce_of(salt: str) -> bytes:
+    """The nonce under which every section of a record is sealed: the first 12 bytes of its salt."""
+    return bytes.fromhex(salt[:24])
 
 
 def opened(states: Sequence[bytes], keys: KeyStore) -> Iterator[dict[str, Any | Erased]]:
@@ -180,7 +188,7 @@ def opened(states: Sequence[bytes], keys: KeyStore) -> Iterator[dict[str, Any | 
             content[section.dataset] = (
                 key
                 if isinstance(key, Erased) or isinstance(sealed, Removed)
-                else _content(open_section(key, section, sealed, associated))
+                else _content(open_section(key, section, sealed, header.salt, associated))
             )
         yield content
 
@@ -271,20 +279,21 @@ class _Places(dict[str, "str | None"]):
         return place
 
 
-class Draft(NamedTuple):
+class Draft(Struct, frozen=True, gc=False):
     """An event on its way to the seal: which keys it needs, for which plaintext, and what is left out.
 
-    `content` is what makes it the same event when it comes again; it is compared as a MAC under the key of
-    `recognised_by`, so that it can be recognised for as long as that key lives (None: never). `header` is None
-    where it can as well be built at the seal, which keeps a batch small.
+    `front` is its header up to what the ledger adds, without a closing brace. `content` is what makes it the same
+    event when it comes again; it is compared as a MAC under the key of `recognised_by`, so that it can be recognised
+    for as long as that key lives (None: never). `shaped` says that its header was put together from a shape.
     """
 
     envelope: Envelope
-    header: dict[str, Any] | None
+    front: bytes
     content: bytes
     parts: tuple[tuple[Scope, bytes], ...]
     recognised_by: Scope | None
     dropped: tuple[str, ...]
+    shaped: bool = False
 
 
 class SealingDesk:
@@ -294,8 +303,9 @@ class SealingDesk:
         self.pack = pack
         self.ids = VeiledIds(pack, keys)
         self._builder = FactBuilder(self.ids, wire=True)
-        self._clients = self.ids.space("client")
+        self._clients, self._categories = self.ids.space("client"), self.ids.space("category")
         self._places: dict[tuple[str, str | None], _Places] = {}
+        self._shapes = Shapes(self._builder.fields, self._by_dataset)
         self._prohibits = any(row.schemes for row in pack.file.prohibited)
 
     def may_not_keep(self, envelope: Envelope) -> bool:
@@ -305,13 +315,50 @@ class SealingDesk:
             data.activity or "", data.subject.scheme, data.subject.class_
         )
 
-    def draft(self, envelope: Envelope, content: bytes, *, at_once: bool = False) -> Draft:
+    def draft(self, envelope: Envelope, content: bytes) -> Draft:
         """Split an event into what is sealed under which key; its people must have been resolved before.
 
-        `content` is its canonical form. `at_once`: build the header now, because the people are others when it is sealed.
+        `content` is its canonical form.
         """
         data: Any = envelope.data
-        header = self._builder.fields(envelope) if at_once else None
+        subject = getattr(data, "subject", None)
+        person = None if subject is None else self.ids.people[(data.organisation, subject.scheme, subject.value)]
+        if person is None or self.may_not_keep(envelope):
+            return self.draft_plainly(envelope, content)
+        return self._draft_shaped(envelope, content, person) or self.draft_plainly(envelope, content)
+
+    def _draft_shaped(self, envelope: Envelope, content: bytes, person: str) -> Draft | None:
+        """The draft of an event about a person who is known, by its shape; None where it has none."""
+        data: Any = envelope.data
+        values: dict[str, Raw] | None = getattr(data, "values", None)
+        own: bytes | None = content
+        plain = b""
+        if values:
+            plain = _encode(values)
+            own = _without_values(content, plain)
+        shape = None if own is None else self._shapes.of(envelope, values)
+        sequence = None if envelope.sequence is None else sequence_number(envelope.sequence)
+        if shape is None or own is None or (sequence is None and envelope.sequence is not None):
+            return None
+        front = shape.front(
+            leading(envelope, content),
+            b"" if sequence is None else b"%d" % sequence,
+            person,
+            "" if data.reference is None else self.ids.keyed[data.reference],
+        )
+        organisation, client = data.organisation, shape.client
+        scope = _scope((organisation, client, person, IDENTITY))
+        parts = [(scope, own)]
+        for dataset, categories in shape.kept:
+            if values and len(categories) < len(values):
+                plain = _encode({category: values[category] for category in categories})
+            parts.append((_scope((organisation, client, person, dataset)), plain))
+        return Draft(envelope, front, content, tuple(parts), scope, shape.dropped, shaped=True)
+
+    def draft_plainly(self, envelope: Envelope, content: bytes) -> Draft:
+        """The draft of any event, with nothing remembered from an event before it."""
+        data: Any = envelope.data
+        front = _encode(self._builder.fields(envelope))[:-1]
         subject = getattr(data, "subject", None)
         values = values_of(data)
         own = (
@@ -321,65 +368,79 @@ class SealingDesk:
         )
         if subject is None:
             scope = Scope(data.organisation, "", "", ORGANISATION)
-            return Draft(envelope, header, content, ((scope, own),), scope, ())
+            return Draft(envelope, front, content, ((scope, own),), scope, ())
         person = self.ids.people[(data.organisation, subject.scheme, subject.value)]
         if person is None:
-            return Draft(envelope, header, content, (), None, ())
+            return Draft(envelope, front, content, (), None, ())
         client = "" if data.client is None else self._clients[data.client]
         scope = Scope(data.organisation, client, person, IDENTITY)
         prohibited = self.may_not_keep(envelope)
-        parts: tuple[tuple[Scope, bytes], ...] = () if prohibited else ((scope, own),)
-        dropped: tuple[str, ...] = ()
-        if values:
-            kept, dropped = self._by_dataset(data, values)
-            parts += tuple([(Scope(data.organisation, client, person, place), plain) for place, plain in kept])
-        return Draft(envelope, header, content, parts, None if prohibited else scope, dropped)
+        kept, dropped = self._by_dataset(data, values) if values else ((), ())
+        parts = [] if prohibited else [(scope, own)]
+        for dataset, categories in kept:
+            plain = _encode({category: values[category] for category in categories})
+            parts.append((Scope(data.organisation, client, person, dataset), plain))
+        return Draft(envelope, front, content, tuple(parts), None if prohibited else scope, dropped)
 
-    def _by_dataset(self, data: Any, values: Mapping[str, Any]) -> tuple[list[tuple[str, bytes]], tuple[str, ...]]:
+    def _by_dataset(self, data: Any, categories: Collection[str]) -> tuple[Kept, tuple[str, ...]]:
+        """Which categories of an event are kept in which dataset, and which (as shown) are not kept."""
         key = (data.activity, data.subject.class_)
         places = self._places.get(key)
         if places is None:
             places = _Places(self.pack, *key)
             if len(self._places) < _NAMES_MAX:
                 self._places[key] = places
-        wanted = {places[category] for category in values}
-        if len(wanted) == 1 and None not in wanted:
-            return [(str(wanted.pop()), _encode(values))], ()
-        kept = [
-            (place, _encode({category: raw for category, raw in values.items() if places[category] == place}))
-            for place in sorted(place for place in wanted if place is not None)
-        ]
-        shown = self.ids.space("category")
-        return kept, tuple(shown[category] for category in values if places[category] is None)
+        datasets = sorted({dataset for dataset in map(places.__getitem__, categories) if dataset is not None})
+        kept = tuple(
+            (name, tuple(category for category in categories if places[category] == name)) for name in datasets
+        )
+        return kept, tuple(self._categories[category] for category in categories if places[category] is None)
 
     def seal(self, draft: Draft, keys: Mapping[Scope, Key | Erased], where: Place, version: int) -> tuple[bytes, bytes]:
         """Turn a draft into the state of a record and its leaf hash; erased datasets are named, their values left out."""
-        chance, late = where.chance, where.erased_at
-        envelope, drafted, _, parts, _, dropped = draft
-        header = drafted or self._builder.fields(envelope)
-        live: list[tuple[Key, str, bytes]] = []
-        header["recorded"], header["salt"] = where.recorded, chance.take(16)
-        sections = []
-        for scope, plain in parts:
+        late = where.erased_at
+        live: list[tuple[Key, bytes]] = []
+        sections: list[tuple[str, str]] = []
+        erased: list[str] = []
+        for scope, plain in draft.parts:
             key = keys[scope]
-            if isinstance(key, Erased) or (late and scope in late and envelope.time <= late[scope]):
-                header.setdefault("erased", []).append(scope.dataset)
+            if isinstance(key, Erased) or (late and scope in late and draft.envelope.time <= late[scope]):
+                erased.append(scope.dataset)
                 continue
-            nonce = chance.take(12)
-            sections.append((scope.dataset, key.id, nonce))
-            live.append((key, nonce, plain))
-        if sections:
-            header["sections"] = sections
-        if dropped:
-            header["dropped"] = dropped
-        clear = _encode(header)
-        pieces = [MAGIC, _length.pack(len(clear)), clear]
-        leaf = [b"\x00pdl/1 %b %d %b\n" % (where.stream, version, envelope.WIRE.encode()), clear, b"\n"]
-        for key, nonce, plain in live:
-            sealed = key.aead.encrypt(bytes.fromhex(nonce), plain, clear)
-            pieces += (_length.pack(len(sealed)), sealed)
-            leaf.append(binascii.b2a_base64(hashlib.sha256(sealed).digest()))
-        return b"".join(pieces), hashlib.sha256(b"".join(leaf)).digest()
+            sections.append((scope.dataset, key.id))
+            live.append((key, plain))
+        salt = where.chance.take(16)
+        nonce = nonce_of(salt)
+        clear = b"".join(
+            (
+                draft.front,
+                where.recorded,
+                salt.encode(),
+                b'","erased":' + _encode(erased) if erased else b'"',
+                b',"sections":' + _encode(sections) if sections else b"",
+                b',"dropped":' + _encode(draft.dropped) if draft.dropped else b"",
+                b"}",
+            )
+        )
+        state = [MAGIC, _length.pack(len(clear)), clear]
+        leaf = [where.leaf, f"{version} {draft.envelope.WIRE}\n".encode(), clear, b"\n"]
+        for key, plain in live:
+            sealed = key.aead.encrypt(nonce, plain, clear)
+            state += (_length.pack(len(sealed)), sealed)
+            leaf.append(b2a_base64(sha256(sealed).digest()))
+        return b"".join(state), sha256(b"".join(leaf)).digest()
+
+
+def _without_values(content: bytes, values: bytes) -> bytes | None:
+    """The canonical form of an event without its values (as JSON); None where there is a null, which is no value.
+
+    Outside of a JSON text no quote stands without a backslash. Behind the values of an event stand none.
+    """
+    at = content.rfind(b',"values":{')
+    end = at + 10 + len(values)
+    if values.find(b":null") >= 0 or content[at + 10 : end] != values:
+        return None
+    return content[:at] + content[end:]
 
 
 class Chance:
@@ -399,12 +460,22 @@ class Chance:
 
 
 class Place(NamedTuple):
-    """Where and when a batch is written: its stream (bytes), the time of recording (RFC 3339, UTC), its random bytes.
+    """Where and when a batch is written, as it stands in leaf and header; its random bytes.
 
     `erased_at` says when keys of scopes were destroyed that may live again: an earlier fact leaves no value under them.
     """
 
-    stream: bytes
-    recorded: str
+    leaf: bytes
+    recorded: bytes
     chance: Chance
-    erased_at: Mapping[Scope, datetime] = MappingProxyType({})
+    erased_at: Mapping[Scope, datetime]
+
+
+def place(stream: str, recorded: datetime, chance: Chance, erased_at: Mapping[Scope, datetime] = _NEVER) -> Place:
+    """Where a batch is written that is recorded into a stream at a moment (UTC)."""
+    return Place(
+        b"\x00pdl/1 %b " % stream.encode(),
+        b',"recorded":"%b","salt":"' % recorded.isoformat().encode(),
+        chance,
+        erased_at,
+    )

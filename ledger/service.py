@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 import orjson
 from cryptography.exceptions import InvalidTag
+from msgspec import Struct
 
 from ledger.decisions import DESTROYED, ORDERED
 from ledger.domain.envelope import Envelope, Headers, Reason, Sealed, Unrecordable, read
@@ -21,7 +22,7 @@ from ledger.domain.sources import Speakers
 from ledger.ingest import Opener
 from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope
 from ledger.policy.model import Pack
-from ledger.sealing import ORGANISATION, TOKEN_MARK, Chance, Draft, Place, SealingDesk
+from ledger.sealing import ORGANISATION, TOKEN_MARK, Chance, Draft, SealingDesk, place
 from ledger.sources import Gate
 from ledger.store import Append, EventLog, EventRow, Known, NameRow, Quarantined, QuarantineRow
 
@@ -68,7 +69,7 @@ class Receipt(NamedTuple):
     position: int
 
 
-class _Event(NamedTuple):
+class _Event(Struct, frozen=True, gc=False):
     given: Input
     envelope: Envelope
     canonical: bytes
@@ -241,7 +242,7 @@ class Ledger:
         if answered is not None and subject and subject[0] in fences:
             desk.ids.people[subject[0]] = answered
         try:
-            return desk.draft(event.envelope, event.canonical, at_once=True)
+            return desk.draft(event.envelope, event.canonical)
         finally:
             desk.ids.people = people
 
@@ -309,7 +310,7 @@ class Ledger:
         recorded = self._clock()
         drafts = self._drafts(sifted.fresh, create=True)
         keys = self._keys_for(drafts, f"{recorded:%Y-%m}")
-        where = Place(stream.encode(), recorded.isoformat(), Chance(60 * len(drafts) + 64), self._erased_at(generation))
+        where = place(stream, recorded, Chance(16 * len(drafts)), self._erased_at(generation))
         desks = self._desks
         rows = []
         for event, draft in zip(sifted.fresh, drafts, strict=True):
@@ -328,7 +329,7 @@ class Ledger:
                 recorded=recorded,
                 events=rows,
                 quarantined=[row for _, row in waiting],
-                names=self._names(sifted.fresh),
+                names=self._names(drafts),
                 tallies=_tallies(stream, sifted, repeated, [refused for refused, _ in waiting], implausible),
                 released=released,
             )
@@ -419,16 +420,18 @@ class Ledger:
             )
         return rows, len(refused) - len(rows)
 
-    def _names(self, fresh: Sequence[_Event]) -> list[NameRow]:
+    def _names(self, drafts: Sequence[Draft]) -> list[NameRow]:
         """Seal the names of clients, recipients and systems that no pack lists, where no person is concerned.
 
         A statute is never about a person: who is refused an erasure must be told which one it was.
         """
         rows: dict[tuple[str, str], NameRow] = {}
-        for event in fresh:
-            data = event.envelope.data
+        for draft in drafts:
+            if draft.shaped:
+                continue  # It concerns a person and names no statute.
+            data = draft.envelope.data
             of_person = getattr(data, "subject", None) is not None
-            for token, text in _unlisted(event.envelope, self._desk(data.organisation), statutes_only=of_person):
+            for token, text in _unlisted(draft.envelope, self._desk(data.organisation), statutes_only=of_person):
                 if (data.organisation, token) not in rows:
                     rows[data.organisation, token] = self._name(data.organisation, token, text)
         return list(rows.values())

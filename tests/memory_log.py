@@ -58,7 +58,7 @@ class MemoryLog:
                 **self._builder.fields(envelope),
                 recorded=recorded,
                 salt="00",
-                sections=(Section(IDENTITY, "00", "00"),),
+                sections=(Section(IDENTITY, "00"),),
             )
             clear = msgspec.json.encode(header)
             state = MAGIC + len(clear).to_bytes(4, "big") + clear

@@ -291,7 +291,7 @@ class FactBuilder:
             "organisation": data.organisation,
         }
         if envelope.sequence is not None:
-            made["sequence"] = _number(envelope.sequence)
+            made["sequence"] = sequence_number(envelope.sequence)
         if data.actor is not None:
             made["role"] = self._role[data.actor.role]
         subject = getattr(data, "subject", None)
@@ -365,8 +365,8 @@ _NUMBER_MAX: Final = 10**18
 """Beyond it a number does not fit the 64 bits of a register."""
 
 
-def _number(sequence: int | str) -> int | None:
-    """CloudEvents gives `sequence` as text; services also send a number. Anything else is no sequence."""
+def sequence_number(sequence: int | str) -> int | None:
+    """CloudEvents gives `sequence` as text; services also send a number. Anything else is no sequence: None."""
     if isinstance(sequence, int):
         return sequence if abs(sequence) < _NUMBER_MAX else None
     return int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 19 else None  # noqa: PLR2004 - below _NUMBER_MAX

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from eventsourcing.persistence import ProcessRecorder
+from msgspec import Struct
 
 from ledger.sealing import Record
 
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-class EventRow(NamedTuple):
+class EventRow(Struct, frozen=True, gc=False):
     """A finished record and what recognises it when it comes again."""
 
     version: int

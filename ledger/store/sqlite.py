@@ -178,7 +178,9 @@ class SQLiteEventLog(Reading):
 
     def _insert_facts(self, c: SQLiteCursor, batch: Append, first: int) -> None:
         stream = batch.stream
-        c.executemany(self.recorder.insert_events_statement, [(stream, row[0], row[1], row[2]) for row in batch.events])
+        c.executemany(
+            self.recorder.insert_events_statement, [(stream, row.version, row.topic, row.state) for row in batch.events]
+        )
         numbers = self._numbers(c, {row.source for row in batch.events})
         ids = [
             (row.event_id, numbers[row.source], row.content, first + index) for index, row in enumerate(batch.events)

@@ -83,7 +83,7 @@ def sealed_row(place: int, *parts: tuple[str, bytes]) -> EventRow:
     """A fact with a sealed section for each (key, ciphertext)."""
     header = Header(
         type="pdl.test.v1", id=f"e-{place}", source="/s", time=NOW, organisation="o", salt="00" * 16,
-        sections=tuple(Section("a/b", key, "00" * 12) for key, _ in parts),
+        sections=tuple(Section("a/b", key) for key, _ in parts),
     )  # fmt: skip
     clear = msgspec.json.encode(header)
     pieces = [MAGIC, len(clear).to_bytes(4, "big"), clear]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, cast
@@ -17,7 +18,7 @@ from ledger.keys import Key, KeyStore, Scope, expand
 from ledger.keys.journal import Entry, GoneKey, GonePerson
 from ledger.keys.root import write_slot
 from ledger.policy.packs import load_pack
-from ledger.sealing import Chance, Place, Record, SealingDesk, ciphertexts, header_bytes, leaf_of
+from ledger.sealing import Chance, Record, SealingDesk, ciphertexts, header_bytes, leaf_of, place
 
 LEDGER: Final = "00112233445566778899aabbccddeeff"
 ORIGIN: Final = f"personal-data-ledger/{LEDGER}"
@@ -65,7 +66,7 @@ def record() -> Record:
         Scope("klantinfocus", "", PERSON, "identity"): Key(IDENTITY_KEY),
         Scope("klantinfocus", "", PERSON, "forms/forms"): Key(FORMS_KEY),
     }
-    where = Place(STREAM.encode(), "2026-03-01T11:00:01+00:00", _Counting())
+    where = place(STREAM, datetime(2026, 3, 1, 11, 0, 1, tzinfo=UTC), _Counting())
     state, hashed = desk.seal(desk.draft(envelope, content), cast("dict[Scope, Any]", keys), where, OFFSET + 1)
     made = Record(1, STREAM, OFFSET + 1, envelope.WIRE, state)
     assert hashed == leaf_hash(leaf(made))

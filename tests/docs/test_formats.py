@@ -87,11 +87,11 @@ def test_sections_open_with_the_header_as_associated_data() -> None:
     header, sealed = _cut(_state())
     secrets, fields = _secrets(), json.loads(header)
     opened = {}
-    for (dataset, key_id, nonce), cipher in zip(fields["sections"], sealed, strict=True):
+    for (dataset, key_id), cipher in zip(fields["sections"], sealed, strict=True):
         key = next(
             secrets[name] for name in ("identity key", "forms/forms key") if secrets[f"{name} id"].hex() == key_id
         )
-        opened[dataset] = json.loads(AESGCM(key).decrypt(bytes.fromhex(nonce), cipher, header))
+        opened[dataset] = json.loads(AESGCM(key).decrypt(bytes.fromhex(fields["salt"])[:12], cipher, header))
     sent = json.loads(part(PAGE, "event"))
     assert opened["forms/forms"] == sent["data"]["values"]
     assert opened["identity"]["data"]["subject"] == sent["data"]["subject"]
