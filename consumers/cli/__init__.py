@@ -83,6 +83,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Prove": {
         "verify": ("consumers.cli.proving:verify", "Re-read every record and compare it with the evidence tree."),
         "checkpoint": ("consumers.cli.proving:checkpoint", "Sign the head of the log (a C2SP signed note)."),
+        "certificate": ("consumers.cli.certifying:certificate", "Certify an erasure, and verify certificates offline."),
         "key": ("consumers.cli.proving:key", "Print the verifier key of this ledger's checkpoints."),
         "prove": ("consumers.cli.proving:prove", "Prove that an event is in the log (a C2SP tlog-proof)."),
     },

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from ledger.domain.envelope import Unrecordable, read
+from ledger.evidence.certificate import About, Asked, compose
 from ledger.evidence.note import Checkpoint, Signer
 from ledger.evidence.proof import make_proof
 from ledger.evidence.tree import extend, leaf_hash, root
@@ -110,9 +111,54 @@ def parts(folder: Path) -> dict[str, str]:
         "checkpoint": note,
         "verifier-key": f"{signer.key}\n",
         "proof": str(proof),
+        "certificate": certificate(signer),
         "root": (folder / "slot-1").read_text("utf-8"),
         "journal": f"{msgspec.json.encode(entry).decode()}\n",
     }
+
+
+def certificate(signer: Signer) -> str:
+    """A certificate of an erasure of the example's dataset, in a log of two decisions."""
+    case, key, at = "case-0011223344556677", Key(FORMS_KEY).id, "2026-06-01T12:00:00+00:00"
+    order = {"organisation": "klantinfocus", "person": PERSON, "approval": "none", "at": at}
+    gone = {"case": case, "key_ids": [key], "at": at}
+    records = [
+        Record(1, case, 1, "ledger.erasure.ordered.v1", msgspec.json.encode(order)),
+        Record(2, case, 2, "ledger.keys.destroyed.v1", msgspec.json.encode(gone)),
+    ]
+    tiles = extend(0, lambda _level, _number: None, [leaf_hash(leaf(made)) for made in records])
+
+    def tile(level: int, number: int) -> bytes | None:
+        return tiles.get((level, number))
+
+    note = signer.sign(str(Checkpoint(ORIGIN, 2, root(2, tile))))
+    proofs = [str(make_proof(made.position - 1, leaf(made), 2, tile, note)) for made in records]
+    about = About(
+        ledger=ORIGIN,
+        case=case,
+        number=1,
+        supplements="",
+        issued=at,
+        organisation="klantinfocus",
+        person=PERSON,
+        ground="request",
+        ordered=at,
+        order=leaf_hash(leaf(records[0])).hex(),
+        approval="none",
+        signed=[],
+        use_stopped=at,
+        irreversible="",
+        alone=True,
+        keys=[(key, "forms/forms", "")],
+        stays=[("customers/customers", "", "held", "awr-52")],
+        systems=[Asked(f"{case}.1", "crm", "forms", "", "sent", at)],
+        recipients=[],
+        letter="written",
+        schemes=["email"],
+        unlinked=0,
+        proofs=(proofs[0], proofs[1]),
+    )
+    return compose(about, signer)
 
 
 def _hex(content: bytes) -> str:

@@ -40,6 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "checkpoint",
         "verifier-key",
         "proof",
+        "certificate",
         "root",
         "journal",
     ],
@@ -126,6 +127,18 @@ def test_the_checkpoint_of_one_leaf_has_its_hash_as_root_and_a_signature_over_th
     assert signed[:4].hex() == key_hash
     Ed25519PublicKey.from_public_bytes(raw[1:]).verify(signed[4:], f"{text}\n".encode())
     assert origin == name
+
+
+def test_the_certificate_of_the_page_is_signed_and_its_proofs_lead_to_the_order() -> None:
+    note = part(PAGE, "certificate")
+    text, _, signature = note.rpartition("\n\n")
+    lines = dict(line.split(" ", 1) for line in text.partition("\nOrder\n")[0].split("\n") if " " in line)
+    raw = b64decode(lines["key"].split("+", 2)[2])
+    Ed25519PublicKey.from_public_bytes(raw[1:]).verify(b64decode(signature.split(" ")[2])[4:], f"{text}\n".encode())
+    first = next(line for line in text.split("\nProofs\n")[1].split("\n") if line.startswith("order "))
+    proven = verify_proof(b64decode(first.split(" ")[1]).decode(), parse_verifier(lines["key"]))
+    order = text.split("\norder ")[1].split("\n")[0]
+    assert sha256(b"\x00" + proven.leaf).hexdigest() == order
 
 
 def test_the_proof_of_the_page_holds_and_shows_the_leaf() -> None:
