@@ -78,7 +78,10 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Keep": {
         "keys": ("consumers.cli.keys:keys", "Say how the keys stand; close an epoch; fill the mirror."),
-        "restore": ("consumers.cli.restore:restore", "Rehearse a restore: what a set of files would come to."),
+        "restore": (
+            "consumers.cli.restore:restore",
+            "Rehearse a restore: say whether these files open together, and what stays erased.",
+        ),
     },
     "Prove": {
         "verify": ("consumers.cli.proving:verify", "Re-read every record and compare it with the evidence tree."),
