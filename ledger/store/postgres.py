@@ -245,7 +245,8 @@ class PostgresEventLog(Reading):
         opening = b"\x00\x05" + _length(len(stream)) + stream
         topics: dict[str, bytes] = {}
         pieces = [_HEAD]
-        for position, (version, topic, state, *_) in enumerate(batch.events, first):
+        for position, row in enumerate(batch.events, first):
+            version, topic, state = row.version, row.topic, row.state
             named = topics.get(topic)
             if named is None:
                 named = topics[topic] = _length(len(topic.encode())) + topic.encode()
