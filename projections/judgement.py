@@ -503,5 +503,6 @@ def version_of(packs: Mapping[str, Pack], version: int) -> str:
     digest = hashlib.sha256()
     for organisation in sorted(packs):
         pack = packs[organisation]
-        digest.update(_encode([pack.file, list(pack.promises), pack.law.file]))
+        for each in (*pack.earlier, pack):
+            digest.update(_encode([each.file, list(each.promises), each.law.file]))
     return f"{version}:{digest.hexdigest()[:16]}"

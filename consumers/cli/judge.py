@@ -8,7 +8,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -21,6 +21,7 @@ from ledger.domain.errors import PolicyInvalid, Unreadable
 from ledger.domain.facts import Fact, fact_of
 from ledger.policy.findings import Finding, at, order, row
 from ledger.policy.judge import judge as judged
+from ledger.policy.model import Packs
 from ledger.policy.packs import builtin_packs, load_pack
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Reading:
     "chosen",
     multiple=True,
     metavar="ID|FILE",
-    help="Statement to judge by; may be repeated. Default: all built-in ones.",
+    help="Statement to judge by; may be repeated, also for versions of one. Default: all built-in ones.",
 )
 @click.option(
     "--now",
@@ -172,16 +173,18 @@ def _packs(chosen: Sequence[str]) -> dict[str, Pack]:
     """The packs to judge by; raises PolicyInvalid or Unreadable with what to do."""
     if not chosen:
         return dict(builtin_packs())
-    packs: dict[str, Pack] = {}
+    found: dict[tuple[str, date], Pack] = {}
     for name in chosen:
         if not name.endswith(".toml") and "/" not in name and Path(name).is_file():
             pack = load_pack(Path(name))
         else:
             pack = load_pack(name)
-        if pack.organisation in packs:
-            raise PolicyInvalid(f"two packs are of the organisation {pack.organisation!r}; give one.")
-        packs[pack.organisation] = pack
-    return packs
+        if found.setdefault((pack.organisation, pack.effective_from), pack) is not pack:
+            raise PolicyInvalid(
+                f"two packs of the organisation {pack.organisation!r} take effect on {pack.effective_from}; "
+                "give one, or versions that take effect on different days."
+            )
+    return dict(Packs(found.values()))
 
 
 def _findings(packs: dict[str, Pack], facts: Sequence[Fact], now: datetime) -> list[Finding]:

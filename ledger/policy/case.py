@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from ledger.domain.calendar import day_of, start_of
+from ledger.domain.calendar import FOREVER, day_of, start_of
 from ledger.domain.facts import Fact
 from ledger.policy.findings import Code, Finding, Message, Severity
 from ledger.policy.model import UNDECLARED
@@ -21,15 +21,28 @@ NOBODY: Final = Person((), Organisation())
 
 
 class Setting:
-    """A pack with the law under it, as every promise of it needs them; made once per pack."""
+    """A pack with the law under it, as every promise of it needs them; made once per pack.
 
-    def __init__(self, pack: Pack) -> None:
+    A version of a statement governs from `binds` (the law: `law_binds`) until the next one takes effect, at `ends`.
+    """
+
+    def __init__(self, pack: Pack, ends: datetime = FOREVER, earlier: Sequence[Pack] = ()) -> None:
         self.pack: Final = pack
+        self.ends: Final = ends
+        self.earlier: Final = earlier
         self.law: Final = pack.law
         self.organisation: Final = pack.organisation
         self.binds: Final = start_of(pack.effective_from)
         self.law_binds: Final = max(self.binds, start_of(pack.law.binds_from))
         self._words: dict[str, tuple[str, str]] = {}
+
+    def governs(self, at: datetime, *, law: bool = False) -> bool:
+        """Whether this version of the statement, or the law under it, is the one for what happens at a moment."""
+        return (self.law_binds if law else self.binds) <= at < self.ends
+
+    def took(self, at: datetime) -> bool:
+        """Whether data collected at a moment were taken under this version; the first one has all that came before."""
+        return at < self.ends and (not self.earlier or at >= self.binds)
 
     def words(self, rule: str, own: str = "") -> tuple[str, str]:
         """The words of the statement, or of the law in Dutch and English, for a rule."""

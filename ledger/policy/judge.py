@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec import Struct
 
-from ledger.domain.calendar import FOREVER
+from ledger.domain.calendar import FOREVER, start_of
 from ledger.domain.facts import Fact
 from ledger.policy.case import Case, Setting
 from ledger.policy.filters import Check, When, compiled, concerns, matcher, types_of
@@ -208,8 +209,8 @@ def guards(pack: Pack, facts: Sequence[Fact], organisation: Organisation) -> lis
 class _Machine:
     """A pack compiled once: the acts that each type and activity must pass, and what is judged as a whole."""
 
-    def __init__(self, pack: Pack) -> None:
-        self.setting: Final = Setting(pack)
+    def __init__(self, pack: Pack, ends: datetime = FOREVER, earlier: Sequence[Pack] = ()) -> None:
+        self.setting: Final = Setting(pack, ends, earlier)
         self.pack: Final = pack
         own: tuple[Promise, ...] = tuple(pack.promises)
         law: tuple[Promise, ...] = tuple(pack.law.promises)
@@ -244,8 +245,10 @@ class _Machine:
         return case.found
 
     def _judge_acts(self, facts: Iterable[Fact], case: Case) -> None:
-        table, activities = self._table, self.pack.activities
+        table, activities, ends = self._table, self.pack.activities, self.setting.ends
         for fact in facts:
+            if fact.time >= ends:
+                break  # Facts come in order: the rest is for the next version.
             activity = fact.activity
             key = (fact.type, activity if activity in activities else None)
             steps = table.get(key)
@@ -479,11 +482,96 @@ def _unless(gates: Sequence[ContractGate], judged: Act) -> Act:
     return act
 
 
-_MACHINES: Final[dict[int, _Machine]] = {}
+class _Versions:
+    """The versions of one statement, oldest first, each compiled: every one judges what falls in its time."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.pack: Final = pack
+        packs = (*pack.earlier, pack)
+        ends = (*(start_of(later.effective_from) for later in packs[1:]), FOREVER)
+        self.machines: Final = tuple(
+            _Machine(version, end, packs[:at]) for at, (version, end) in enumerate(zip(packs, ends, strict=True))
+        )
+
+    @property
+    def setting(self) -> Setting:
+        return self.machines[0].setting
+
+    def person(self, person: Person, organisation: Organisation) -> list[Finding]:
+        return _overdue_once(machine.person(person, organisation) for machine in self.machines)
+
+    def whole(self, organisation: Organisation) -> list[Finding]:
+        return _overdue_once(machine.whole(organisation) for machine in self.machines)
+
+    def status(self, person: Person, organisation: Organisation) -> list[RetentionLine]:
+        lines = {_place(line): line for line in self.machines[-1].status(person, organisation)}
+        for machine in self.machines[:-1]:
+            for earlier in machine.status(person, organisation):
+                line = lines.get(_place(earlier))
+                if line is not None and earlier.due is not None and (line.due is None or earlier.due < line.due):
+                    lines[_place(earlier)] = _sooner(line, earlier)
+        return list(lines.values())
+
+    def guards(self, person: Person, organisation: Organisation) -> list[Guarded]:
+        return self.machines[-1].guards(person, organisation)
 
 
-def _machine(pack: Pack) -> _Machine:
+def _place(line: RetentionLine) -> tuple[str, str, str | None]:
+    return (line.activity, line.dataset, line.client)
+
+
+def _sooner(line: RetentionLine, earlier: RetentionLine) -> RetentionLine:
+    """A line with the clock of an earlier version of the statement, which the data were collected under."""
+    ends = [at for at in (line.all_due, earlier.all_due) if at is not None]
+    return msgspec.structs.replace(
+        line,
+        clock_started=earlier.clock_started,
+        due=earlier.due,
+        overdue_since=earlier.overdue_since,
+        all_due=min(ends, default=None),
+        rule=earlier.rule,
+        also=earlier.also,
+        then=earlier.then,
+        words=earlier.words,
+        assumed=earlier.assumed,
+    )
+
+
+def _overdue_once(versions: Iterable[list[Finding]]) -> list[Finding]:
+    """The findings, with data that several versions call overdue under one rule told once, from the earliest moment."""
+    told: list[Finding] = []
+    for findings in versions:
+        before = len(told)
+        for finding in findings:
+            at = next((at for at in range(before) if _same_overdue(told[at], finding)), None)
+            if at is None:
+                told.append(finding)
+            else:
+                told[at] = _joined_overdue(told[at], finding)
+    return told
+
+
+def _joined_overdue(one: Finding, other: Finding) -> Finding:
+    first = min(one, other, key=order)
+    until = None if one.until is None or other.until is None else max(one.until, other.until)
+    return msgspec.structs.replace(first, until=until)
+
+
+def _same_overdue(before: Finding, finding: Finding) -> bool:
+    return (
+        before.code == finding.code == "overdue"
+        and (before.rule, before.dataset, before.client) == (finding.rule, finding.dataset, finding.client)
+        and not set(before.about).isdisjoint(finding.about)
+        and (before.until is None or finding.since <= before.until)
+        and (finding.until is None or before.since <= finding.until)
+    )
+
+
+_MACHINES: Final[dict[int, _Machine | _Versions]] = {}
+
+
+def _machine(pack: Pack) -> _Machine | _Versions:
     machine = _MACHINES.get(id(pack))
     if machine is None or machine.pack is not pack:
-        machine = _MACHINES[id(pack)] = _Machine(pack)
+        machine = _MACHINES[id(pack)] = _Versions(pack) if pack.earlier else _Machine(pack)
     return machine

@@ -267,7 +267,8 @@ class Activity(ActivityRow, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Pack:
     """One statement in one reading, with every question that is asked per event answered by one lookup.
 
-    `datasets` are by id: within an organisation a dataset id belongs to one activity.
+    `datasets` are by id: within an organisation a dataset id belongs to one activity. `earlier` are the versions of the
+    statement that this one took the place of, oldest first: they judge what happened in their time.
     """
 
     __slots__ = (
@@ -277,16 +278,20 @@ class Pack:
         "_prohibited_schemes",
         "activities",
         "datasets",
+        "earlier",
         "file",
         "law",
         "promises",
         "rules",
     )
 
-    def __init__(self, file: PackFile, law: Law, promises: tuple[Promise, ...] = ()) -> None:
+    def __init__(
+        self, file: PackFile, law: Law, promises: tuple[Promise, ...] = (), earlier: tuple[Pack, ...] = ()
+    ) -> None:
         self.file: Final = file
         self.law: Final = law
         self.promises: Final = promises
+        self.earlier: Final = earlier
         self.rules: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in file.rules})
         self.datasets: Final[Mapping[str, Dataset]] = MappingProxyType({row.id: row for row in file.datasets})
         self.activities: Final[Mapping[str, Activity]] = MappingProxyType(
@@ -380,13 +385,16 @@ class Pack:
 
 
 class Packs(Mapping[str, Pack]):
-    """The packs at hand, by organisation."""
+    """The packs at hand, by organisation: the newest version of its statement, which knows the earlier ones.
+
+    Two packs that take effect on one day are two readings of one version: the newer reading is taken.
+    """
 
     def __init__(self, packs: Iterable[Pack]) -> None:
-        self._packs = {
-            pack.organisation: pack
-            for pack in sorted(packs, key=lambda pack: (pack.effective_from, pack.file.statement.reading))
-        }
+        versions: dict[str, dict[date, Pack]] = {}
+        for pack in sorted(packs, key=lambda pack: (pack.effective_from, pack.file.statement.reading)):
+            versions.setdefault(pack.organisation, {})[pack.effective_from] = pack
+        self._packs = {organisation: _newest(tuple(found.values())) for organisation, found in versions.items()}
 
     def __getitem__(self, organisation: str) -> Pack:
         """The newest pack of an organisation; KeyError when there is none."""
@@ -397,6 +405,11 @@ class Packs(Mapping[str, Pack]):
 
     def __len__(self) -> int:
         return len(self._packs)
+
+
+def _newest(versions: tuple[Pack, ...]) -> Pack:
+    last = versions[-1]
+    return last if len(versions) == 1 else Pack(last.file, last.law, last.promises, versions[:-1])
 
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})

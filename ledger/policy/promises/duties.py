@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from ledger.domain.calendar import FOREVER, Duration, after, day_of, duration, last_day, late_from, moment_of, rolled
+from ledger.domain.calendar import (
+    FOREVER,
+    Duration,
+    after,
+    day_of,
+    duration,
+    last_day,
+    late_from,
+    moment_of,
+    rolled,
+    start_of,
+)
 from ledger.domain.facts import Fact
 from ledger.policy.case import Case, Setting, same_day
 from ledger.policy.filters import Ids, When, matcher, types_of
@@ -89,10 +100,10 @@ def cadence(promise: Cadence) -> Whole:
             for fact in case.organisation.types.get("pdl.control.executed.v1", ())
             if fact.control == promise.control
         ]
-        start, because = max(case.setting.binds, first.time), first
+        start, because = max(_cadence_from(promise, case.setting), first.time), first
         for fact in [*(fact for fact in done if fact.time >= start), None]:
             late = late_from(start, every)
-            if fact is None or fact.time >= late:
+            if (fact is None or fact.time >= late) and case.setting.governs(late):
                 nl, en = case.setting.shown("control", [promise.control])
                 until = None if fact is None else fact.time
                 case.find(
@@ -108,6 +119,16 @@ def cadence(promise: Cadence) -> Whole:
                 start, because = fact.time, fact
 
     return judge
+
+
+def _cadence_from(promise: Cadence, setting: Setting) -> datetime:
+    """From when a control has come round: an amended statement that keeps the cadence does not start it anew."""
+    start = setting.binds
+    for pack in reversed(setting.earlier):
+        if not any(isinstance(row, Cadence) and row.control == promise.control for row in pack.promises):
+            break
+        start = start_of(pack.effective_from)
+    return start
 
 
 def duty(promise: Duty) -> Whole:
@@ -128,12 +149,12 @@ def duty(promise: Duty) -> Whole:
 
 def _triggers(promise: Duty, case: Case) -> list[Fact]:
     """The acts or milestones that ask for information, bound by the statement's date and by what they must follow."""
-    person, binds = case.person, case.setting.law_binds if promise.statutory else case.setting.binds
+    person, binds = case.person, case.setting.binds
     if promise.effective:
         held = [copy.collected for copy in case.copies(promise.activity or "") if copy.start < binds < copy.end]
         return sorted({fact.id: fact for fact in held}.values(), key=by_time)[:1]
     if promise.milestone is not None:
-        rows = [mark.fact for mark in person.milestone(promise.milestone) if mark.time >= binds]
+        rows = [mark.fact for mark in person.milestone(promise.milestone) if case.setting.governs(mark.time)]
         rows = [fact for at, fact in enumerate(rows) if not _repeats(fact, rows[:at], promise, case)]
         return [fact for fact in rows if fact.person is not None or _had_before(promise, fact, case)]
     when = promise.when or When()
@@ -141,7 +162,7 @@ def _triggers(promise: Duty, case: Case) -> list[Fact]:
         fact
         for type_ in types_of(when)
         for fact in person.types.get(type_, ())
-        if fact.time >= binds and matcher(when)(fact)
+        if case.setting.governs(fact.time, law=promise.statutory) and matcher(when)(fact)
     ]
     if promise.once:
         rows = _first_of_each(rows, case, promise.after_milestone)
@@ -420,7 +441,7 @@ def triage(promise: Triage) -> Whole:
 
     def judge(case: Case) -> None:
         unsolicited = case.person.types.get(UNSOLICITED, ())
-        received = [fact for fact in unsolicited if fact.time >= case.setting.binds]
+        received = [fact for fact in unsolicited if case.setting.governs(fact.time)]
         references = {fact.reference for fact in unsolicited}
         references |= {copy.collected.reference for copy in case.copies(promise.activity)}
         triaged = [*case.person.types.get(TRIAGED, ())]
@@ -433,7 +454,7 @@ def triage(promise: Triage) -> Whole:
         for row in sorted(rows, key=by_time):
             last[row.reference] = row
         for row in last.values():
-            if row.decision == "not-needed":
+            if row.decision == "not-needed" and case.setting.took(row.time):
                 _erased_after(promise, row, case)
 
     return judge

@@ -80,7 +80,7 @@ def requests(own: RequestClock | None, law: RequestClock, minimums: Sequence[Min
     def judge(case: Case) -> None:
         for received in case.person.types.get("pdl.request.received.v1", ()):
             right = received.right or ""
-            if right == "complaint" or received.time < case.setting.binds:
+            if right == "complaint" or not case.setting.governs(received.time):
                 continue
             request = _gather(received, right, own, case)
             if received.client is not None and own is not None and own.forward_rule is not None:

@@ -150,7 +150,13 @@ P0D: Final = Duration()
 
 
 def lates(promise: Retention, collected: Fact, dataset: str, case: Case) -> list[Late]:
-    """When keeping one collection in a dataset is too long, whether or not it was deleted by then."""
+    """When keeping one collection in a dataset is too long, whether or not it was deleted by then.
+
+    The term in force at the collection counts for good, and the term of each version of the statement in its time, so
+    that the shorter of the two decides.
+    """
+    if collected.time >= case.setting.ends:
+        return []
     reached = moments(promise, collected, case)
     if not reached:
         return []
@@ -177,7 +183,7 @@ def _shared_lates(
     promise: Retention, collected: Fact, dataset: str, case: Case, known: dict[tuple[str, str | None], list[Late]]
 ) -> list[Late]:
     """The same, worked out once for all collections of a client that carry no reference: the first one knows all."""
-    if collected.reference is not None or _own_clock(promise):
+    if collected.reference is not None or _own_clock(promise) or case.setting.ends < FOREVER:
         return lates(promise, collected, dataset, case)
     key = (dataset, collected.client)
     found = known.get(key)
@@ -341,6 +347,8 @@ def _blocks(promise: Retention, collected: Fact, dataset: str, case: Case) -> li
         for span in holds_on(person, collected, dataset)
     ]
     blocks += [_Block(case.setting.binds - _AGE, case.setting.binds)]
+    if not case.setting.took(collected.time):
+        blocks += [_Block(case.setting.ends, FOREVER)]
     if promise.unless_class or promise.only_class:
         blocks += _by_class(promise, collected, person)
     if promise.while_waiting:

@@ -130,7 +130,7 @@ def recipients_told(promise: Statutory) -> Whole:
             return
         for type_ in (RECTIFIED, RESTRICTED, DELETED):
             for act in case.person.types.get(type_, ()):
-                if act.time >= case.setting.law_binds:
+                if case.setting.governs(act.time, law=True):
                     _each_recipient(promise, term, act, shares, case)
 
     return judge
@@ -206,7 +206,7 @@ def breaches(articles: Mapping[str, Statutory]) -> Whole:
         types = case.organisation.types
         notified = types.get("pdl.breach.notified.v1", [])
         for detected in types.get("pdl.breach.detected.v1", ()):
-            if detected.time < case.setting.law_binds:
+            if not case.setting.governs(detected.time, law=True):
                 continue
             aware = moment_of(detected.aware_at) or detected.time
             if _as_processor(detected, case):
@@ -255,7 +255,7 @@ def _notified(
 
 
 def _people_told(promise: Statutory, closed: Fact, notified: Sequence[Fact], case: Case) -> None:
-    if closed.time < case.setting.law_binds:
+    if not case.setting.governs(closed.time, law=True):
         return
     rows = [row for row in notified if row.reference == closed.reference and row.to == "subjects"]
     if any(row.time <= closed.time for row in rows):
