@@ -60,7 +60,11 @@ class Address(NamedTuple):
             told["password"] = self.password()
         try:
             connection: psycopg.Connection[Any] = psycopg.connect(**told, autocommit=True, **options)
-            prepare(connection, self.schema)
+            try:
+                prepare(connection, self.schema)
+            except BaseException:
+                connection.close()
+                raise
         except psycopg.Error as error:
             raise explained(error, self.place) from error
         return connection

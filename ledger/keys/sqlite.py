@@ -153,13 +153,7 @@ class SQLiteKeyDatabase:
             os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(fresh)) as target:
                 source.backup(target)
-                target.execute("PRAGMA journal_mode = DELETE").fetchall()
-                if target.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
-                    raise StoreUnavailable(f"the copy of the key database at {fresh} is damaged: check that disk")
-            with fresh.open("rb") as file:
-                os.fsync(file.fileno())
-            fresh.replace(directory / "keys.db")
-            sync_directory(directory)
+        put_in_mirror(fresh, directory)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -172,6 +166,19 @@ class SQLiteKeyDatabase:
     def _run(self, name: str) -> None:
         for statement in filter(str.strip, self._sql[name].split(";\n")):
             self.db.execute(statement)
+
+
+def put_in_mirror(fresh: Path, directory: Path) -> None:
+    """Put a copy of the key database in place of the one in a mirror, once it is proven whole and on disk."""
+    with explained(fresh):
+        with closing(sqlite3.connect(fresh)) as copied:
+            copied.execute("PRAGMA journal_mode = DELETE").fetchall()
+            if copied.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
+                raise StoreUnavailable(f"the copy of the key database at {fresh} is damaged: check that disk")
+        with fresh.open("rb") as file:
+            os.fsync(file.fileno())
+        fresh.replace(directory / "keys.db")
+        sync_directory(directory)
 
 
 def connect(path: Path) -> sqlite3.Connection:

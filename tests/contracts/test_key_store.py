@@ -15,15 +15,21 @@ from hypothesis import strategies as st
 from ledger.domain.errors import KeyMissing
 from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Order, Scope, expand
 from ledger.keys.memory import MemoryKeyStore
+from ledger.keys.postgres import SCHEMA, open_key_store_on_postgres
 from ledger.keys.sqlite import open_key_store
+from ledger.postgres import Address
 
 ADA = Identifier("acme", "email", "ada@example.org")
 BEN = Identifier("acme", "email", "ben@example.org")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request, tmp_path: Path):
-    opened = _store(request.param, tmp_path)
+    if request.param == "postgres":
+        address = Address(request.getfixturevalue("postgres_url"), SCHEMA)
+        opened: KeyStore = open_key_store_on_postgres(tmp_path, address, ledger_id="a ledger", create=True)
+    else:
+        opened = _store(request.param, tmp_path)
     yield opened
     opened.close()
 
