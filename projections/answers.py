@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
+from ledger.domain.calendar import local
 from ledger.domain.errors import Unreadable
 from ledger.domain.facts import Fact
 from ledger.policy.findings import Finding, at
@@ -284,6 +285,22 @@ class Projections:
         """Who is surely the same person as one of these, and who only shares a weak identifier with them."""
         start = set(people)
         return resolve([fact for _, fact in self.person_facts(self.linked(start))], self._packs, start)
+
+    def identities(self, people: Iterable[str]) -> dict[str, Row]:
+        """By pseudonym: its organisation, the schemes of the identifier behind it, and when it was first and last met."""
+        found: dict[str, Row] = {}
+        for _, fact in self.person_facts(people):
+            person, time = fact.person or "", local(fact.time).isoformat()
+            row = found.setdefault(
+                person,
+                {"person": person, "organisation": fact.organisation, "schemes": [], "first": time, "last": time},
+            )
+            row["schemes"] = sorted({*row["schemes"], *([fact.scheme] if fact.scheme else [])})
+            row["first"], row["last"] = (
+                min(row["first"], time, key=datetime.fromisoformat),
+                max(row["last"], time, key=datetime.fromisoformat),
+            )
+        return found
 
     def linked(self, people: Iterable[str]) -> frozenset[str]:
         """Everyone who is the same person as one of these, by the facts that link them; themselves included."""

@@ -1,7 +1,8 @@
 """Who is one person when something is erased: strong identifiers and stated links join, weak ones only where they are unambiguous.
 
 A weak identifier (email, phone, ip; the pack says which) may be shared by a family or a department. It never
-carries an erasure from one person to another: such people are candidates, which somebody confirms (DESIGN 7).
+carries an erasure from one person to another: such people are candidates, which somebody confirms (DESIGN 7). So is
+an identifier that was linked until a moment: what was collected under it since may be somebody else's.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class _Web:
         self.strong: set[str] = set()
         self.stated: dict[str, set[str]] = defaultdict(set)
         self.together: dict[str, set[str]] = defaultdict(set)
+        self.once: dict[str, set[str]] = defaultdict(set)
+        """Linked until a moment: an identifier that was given to somebody else since."""
         apart: set[frozenset[str]] = set()
+        ended: set[frozenset[str]] = set()
         for fact in sorted(facts, key=lambda fact: (fact.time, fact.source, fact.id)):
             if fact.person is None:
                 continue
@@ -42,6 +46,7 @@ class _Web:
             if fact.other is not None and fact.type in {LINKED, UNLINKED}:
                 pair = frozenset((fact.person, fact.other))
                 (apart.discard if fact.type == LINKED else apart.add)(pair)
+                (ended.add if fact.type == LINKED and fact.until is not None else ended.discard)(pair)
                 self.stated[fact.person].add(fact.other)
                 self.stated[fact.other].add(fact.person)
         for pair in apart:
@@ -49,6 +54,11 @@ class _Web:
             for ties in (self.stated, self.together):
                 ties[one].discard(other)
                 ties[other].discard(one)
+
+        for pair in ended:
+            one, other = (*pair, *pair)[:2]
+            self.once[one].add(other)
+            self.once[other].add(one)
 
     def carries(self, one: str, other: str) -> bool:
         """Whether being named together makes these two one person: no weak one among them is shared with a third."""
@@ -64,7 +74,8 @@ def resolve(facts: Iterable[Fact], packs: Mapping[str, Pack], start: Iterable[st
     while front:
         person = front.pop()
         near = {other for other in web.together[person] if web.carries(person, other)} | web.stated[person]
-        candidates |= web.together[person] - near
+        near -= web.once[person]
+        candidates |= (web.together[person] | web.once[person]) - near
         for other in near - found:
             found.add(other)
             front.append(other)

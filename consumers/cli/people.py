@@ -57,12 +57,19 @@ def resolve(wired: Wired, scheme: str, value: str, organisation: str | None) -> 
 
 
 def dossier(wired: Wired, scheme: str, value: str, organisation: str | None) -> dict[str, Any]:
-    """What `pdl subject` says: everyone linked with the person, each dataset, the trail; `erased` where all is gone."""
+    """What `pdl subject` says: who is surely this person, each dataset, the trail; `erased` where all is gone.
+
+    `candidates` only share a weak identifier with the person, or had it for a time: nothing of them is shown.
+    """
     people, fences = resolve(wired, scheme, value, organisation)
-    everyone = sorted(wired.registers.linked(people.values())) if people else []
+    resolved = wired.registers.resolved(people.values())
+    everyone, candidates = sorted(resolved.people), sorted(resolved.candidates)
     found = wired.registers.dossier(everyone, wired.clock())
+    known = wired.registers.identities([*everyone, *candidates])
     return {
         "people": everyone,
+        "identities": [known[person] for person in everyone if person in known],
+        "candidates": [known.get(person, {"person": person}) for person in candidates],
         "datasets": list(named(wired, found.datasets)),
         "trail": _closed(wired, list(named(wired, found.trail))),
         "erased": [{"organisation": name, "generation": generation} for name, generation in sorted(fences.items())],
@@ -97,7 +104,13 @@ def draw_dossier(found: dict[str, Any], *, revealed: bool) -> None:
         if not found["erased"]:
             click.echo("Nobody is known by that identifier.")
         return
-    click.echo(f"Known as {_several(found['people'])}.\n")
+    click.echo(f"Known as {', '.join(_identity(one) for one in found['identities']) or _several(found['people'])}.")
+    if found["candidates"]:
+        click.echo(
+            f"May be the same person, and is not shown: {', '.join(_identity(one) for one in found['candidates'])}. They share an "
+            "identifier that several people may have; a service that knows better sends pdl.subject.linked."
+        )
+    click.echo()
     table([held(row) for row in found["datasets"]], title="What is held", nothing="Nothing is held.")
     click.echo()
     if revealed:
@@ -124,6 +137,11 @@ def spread(row: Mapping[str, Any]) -> dict[str, Any]:
     return shown | {
         f"value of {name}" if name != "by" else name: value for name, value in opened(sections, row["role"])
     }
+
+
+def _identity(one: Mapping[str, Any]) -> str:
+    schemes = ", ".join(one.get("schemes", ()))
+    return f"{one['person']} ({schemes})" if schemes else str(one["person"])
 
 
 def _several(people: Iterable[str]) -> str:

@@ -135,7 +135,14 @@ def test_subject_reveals_values_for_a_reason_that_is_recorded_first(ledger: Any)
 
 def test_subject_that_nobody_knows_is_a_no(ledger: Any) -> None:
     out = ledger("subject", "email", "stranger@canary.example", "--format", "json", status=1)
-    assert json.loads(out) == {"people": [], "datasets": [], "trail": [], "erased": []}
+    assert json.loads(out) == {
+        "people": [],
+        "datasets": [],
+        "trail": [],
+        "erased": [],
+        "identities": [],
+        "candidates": [],
+    }
 
 
 def test_a_value_may_come_from_standard_input(ledger: Any) -> None:
