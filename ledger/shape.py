@@ -1,8 +1,8 @@
 """What the header of an event shares with those of many others, worked out once.
 
 Headers differ in id, source, time, sequence, person, reference and salt. What else they say follows from a few
-fields of the event that take few values: its shape. A shape holds the pieces of the header between those that
-differ, cut from a header that was built the plain way. An event with anything that takes many values (dates,
+fields of the event that take few values: its shape. It stands first in the header, and what is the event's own
+from `id` on, so that readers of many facts decode each shape once (projections/page.py). An event with anything that takes many values (dates,
 counts, sealed texts, other people) has no shape, and its header is built the plain way each time. Both ways
 give the same bytes: tests/properties/test_sealing_alike.py.
 """
@@ -23,8 +23,8 @@ from ledger.domain.facts import Shown, shown
 
 SHAPES_MAX: Final = 4_000
 """How many shapes of one organisation are remembered; when there are more, all are forgotten and it starts anew."""
-_LEADING: Final = ("type", "id", "source", "time")
-_SLOTS: Final = ("sequence", "person", "reference")
+_OWN: Final = frozenset({"id", "source", "time", "sequence", "person", "reference"})
+"""What an event has of its own, in the order of a header: behind its shape."""
 _encode: Final = msgspec.json.Encoder().encode
 
 Kept = tuple[tuple[str, tuple[str, ...]], ...]
@@ -32,15 +32,14 @@ Kept = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Shape(Struct, frozen=True, gc=False):
-    """A header in pieces, with room for sequence, person and reference between them, and where its values go.
+    """What a header says before `id`, from its opening brace on, and where the values of its event go.
 
-    `client` is the client as shown ("" for none), `dropped` the categories, as shown, whose values are not kept.
+    `type_length` is how much of it is said by the leading fields too. `client` is the client as shown ("" for none),
+    `dropped` the categories, as shown, whose values are not kept.
     """
 
-    to_sequence: bytes
-    to_person: bytes
-    to_reference: bytes
-    to_end: bytes
+    shared: bytes
+    type_length: int
     client: str
     kept: Kept
     dropped: tuple[str, ...]
@@ -49,20 +48,18 @@ class Shape(Struct, frozen=True, gc=False):
         """The header up to what the ledger adds, without its closing brace; what the event does not have is empty."""
         return b"".join(
             (
-                leading,
-                self.to_sequence,
-                sequence,
-                self.to_person,
+                self.shared,
+                leading[self.type_length :],
+                b',"sequence":' + sequence if sequence else b"",
+                b',"person":"',
                 person.encode(),
-                self.to_reference,
-                reference.encode(),
-                self.to_end,
+                b'","reference":"' + reference.encode() + b'"' if reference else b'"',
             )
         )
 
 
 def leading(envelope: Envelope, canonical: bytes) -> bytes:
-    """The first fields of a header, without a closing brace. In UTC they are the first fields of the canonical form."""
+    """Type, id, source and time, without a closing brace. In UTC they are the first fields of the canonical form."""
     if envelope.time.tzinfo is UTC:
         # Behind the time: inside of a JSON text, no quote stands without a backslash.
         return canonical[: canonical.index(b'","specversion"') + 1]
@@ -140,12 +137,12 @@ class Shapes:
         if any(getattr(data, name) not in _NOTHING for name in traits.many) or _dated(data):
             return None
         header = self._fields(envelope)
-        to_sequence, to_person, to_reference, to_end = _cut(header)
+        shared = {name: value for name, value in header.items() if name not in _OWN}
         kept, dropped = self._places(data, values or ())
         if len(self._shapes) >= SHAPES_MAX:
             self._shapes.clear()
         shape = self._shapes[key] = Shape(
-            to_sequence, to_person, to_reference, to_end, header.get("client", ""), kept, dropped
+            _encode(shared)[:-1], len(b'{"type":""') + len(envelope.WIRE), header.get("client", ""), kept, dropped
         )
         return shape
 
@@ -156,21 +153,3 @@ _NOTHING: Final = (None, ())
 def _dated(data: Any) -> bool:
     notice = getattr(data, "notice", None)
     return notice is not None and notice.at is not None
-
-
-def _cut(header: Mapping[str, Any]) -> tuple[bytes, ...]:
-    """The JSON of a header behind its leading fields, without braces, cut where sequence, person and reference stand."""
-    pieces: list[bytes] = []
-    text = b""
-    for name, value in header.items():
-        if name in _LEADING:
-            continue
-        text += b',"%b":' % name.encode()
-        if name in _SLOTS:
-            quote = b'"' if isinstance(value, str) else b""
-            pieces += [b""] * (_SLOTS.index(name) - len(pieces))
-            pieces.append(text + quote)
-            text = quote
-        else:
-            text += _encode(value)
-    return (*pieces, *[b""] * (len(_SLOTS) - len(pieces)), text)

@@ -49,14 +49,22 @@ class Lag(NamedTuple):
 class Projections:
     """The registers of one ledger: kept in `path` (None: in a private database), folded from the log.
 
-    `page` and `window` bound what is in memory at once; they never change what the registers hold.
+    `page` and `window` bound what is in memory at once, `helpers` are processes that read beside this one (None: as
+    many as a long stretch is worth); none of these changes what the registers hold.
     """
 
     def __init__(
-        self, path: Path | None, log: Log, packs: Mapping[str, Pack], *, page: int = PAGE_RECORDS, window: int = WINDOW
+        self,
+        path: Path | None,
+        log: Log,
+        packs: Mapping[str, Pack],
+        *,
+        page: int = PAGE_RECORDS,
+        window: int = WINDOW,
+        helpers: int | None = None,
     ) -> None:
         self._path, self._log, self._packs = path, log, packs
-        self._page, self._window = page, window
+        self._page, self._window, self._helpers = page, window, helpers
         self._registers: Final = {register.name: register for register in (*ALL, *_INTERNAL)}
         self._store: Final = Tables(path)
         self._store.prepare(
@@ -91,7 +99,7 @@ class Projections:
         names = self._with_dependencies(only)
         registers = [register for name, register in self._registers.items() if name in names and name != _JUDGED]
         with self._store.trouble():
-            fold(self._store, self._log, registers, size=self._page, progress=progress)
+            fold(self._store, self._log, registers, size=self._page, progress=progress, helpers=self._helpers)
             if not judge or _JUDGED not in names:
                 return
             judge_behind(self._store, self._log, self._packs, window=self._window, progress=progress)
@@ -243,9 +251,10 @@ class Projections:
                 [register for register in registers if register.name != _JUDGED],
                 bound=bound,
                 size=self._page,
+                helpers=self._helpers,
             )
             if _JUDGED in wanted:
-                judge_behind(store, self._log, self._packs, window=self._window)
+                judge_behind(store, self._log, self._packs, window=self._window, bound=bound)
             yield store
         finally:
             store.close()

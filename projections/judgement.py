@@ -45,7 +45,7 @@ from ledger.policy.timeline import (
 )
 from ledger.sealing import header_of
 from projections.context import Context
-from projections.page import COLLECTED
+from projections.page import COLLECTED, Bound
 from projections.register import Ask, Log, Register, Row, ids, micros, moment, text
 from projections.reports import ZONE, Report, Reports
 from projections.runner import Progress, Tables, set_marks
@@ -127,8 +127,10 @@ class Bench:
         packs: Mapping[str, Pack],
         until: datetime | None = None,
         header: Callable[[bytes], Fact] = header_of,
+        bound: Bound | None = None,
     ) -> None:
         self._db, self._log, self._packs, self._until, self._header = db, log, packs, until, header
+        self._bound = bound or Bound()
         self._trail, self._context = Trail(), Context()
         self._organisations: dict[str, Organisation] = {}
         self._own: dict[str, list[Fact]] = {}
@@ -294,8 +296,9 @@ class Bench:
         for number, starts, _ in sorted(self._db.execute(Reports().sql["zones"]), key=itemgetter(1)):
             if first is not None and moment(starts) > first.time:
                 break
-            found = self._read(range(number * ZONE + 1, (number + 1) * ZONE + 1))
-            mine = [fact for fact in without_retracted(found) if fact.organisation == organisation]
+            here = self._read(range(number * ZONE + 1, (number + 1) * ZONE + 1))
+            counting = [fact for fact in here if self._bound.admits(fact.time, fact.recorded or fact.time)]
+            mine = [fact for fact in without_retracted(counting) if fact.organisation == organisation]
             first = min([*([] if first is None else [first]), *mine], key=by_time, default=None)
         return first
 
@@ -349,7 +352,13 @@ def _kept(facts: Sequence[Fact], lines: Iterable[RetentionLine]) -> list[Kept]:
 
 
 def judge_behind(
-    store: Tables, log: Log, packs: Mapping[str, Pack], *, window: int = WINDOW, progress: Progress | None = None
+    store: Tables,
+    log: Log,
+    packs: Mapping[str, Pack],
+    *,
+    window: int = WINDOW,
+    progress: Progress | None = None,
+    bound: Bound | None = None,
 ) -> None:
     """Judge everyone touched between the judgement's mark and the trail's; repeating a stretch changes nothing."""
     register = Judgement()
@@ -359,14 +368,11 @@ def judge_behind(
         if after >= known:
             return
         last = min(known, after + window)
-        _judge_window(store, log, packs, after, last, progress)
+        _judge_window(store, log, Bench(store.db, log, packs, bound=bound), after, last, progress)
 
 
-def _judge_window(
-    store: Tables, log: Log, packs: Mapping[str, Pack], after: int, last: int, progress: Progress | None
-) -> None:
+def _judge_window(store: Tables, log: Log, bench: Bench, after: int, last: int, progress: Progress | None) -> None:
     register = Judgement()
-    bench = Bench(store.db, log, packs)
     touched, organisations = _touched(store.db, register, bench, after, last)
     order = sorted(touched)
     for start in range(0, len(order), PEOPLE_AT_ONCE):

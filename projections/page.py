@@ -1,16 +1,17 @@
 """A page of the log, decoded once for every register: the clear part of each fact, and decisions as they are.
 
 Only what registers fold is decoded; ids are those of the pack or keyed tokens, and no value is ever here.
-Headers differ in id, time, person and nonces, and share the rest with many others: that rest, their shape,
-is cut out and decoded once per page.
+A header says first what it shares with many others (its shape), and from `id` on what is its own. Of the
+frequent types, registers fold no single facts: a shape is decoded once per page, and what its events have of
+their own in one call.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -18,22 +19,24 @@ from msgspec import Struct
 from ledger.domain.errors import Tampered
 from ledger.sealing import MAGIC
 
+_Read = TypeVar("_Read")
 Plain = tuple[int, str, str, bytes]
 """A record as the log gives it fastest: position, stream, topic, state."""
 COLLECTED: Final = "pdl.data.collected.v1"
 USED: Final = "pdl.data.used.v1"
 SHARED: Final = "pdl.data.shared.v1"
 _FACT: Final = MAGIC[0]
-_QUOTE: Final = ord('"')
+_OWN: Final = b',"id":"'
+"""Where the shape of a header ends. A quote inside a JSON text is escaped, so this can only be a field."""
+_REST: Final = b',"salt":"'
+"""Where what registers read of a header ends."""
 _length: Final = struct.Struct(">I").unpack_from
 
 
 class Line(Struct, gc=False, kw_only=True):
     """What every register may read of a fact, beside its time and person; `gc=False`: a line never refers to itself."""
 
-    source: str
     organisation: str
-    recorded: datetime
     fenced: bool = False
     also: tuple[str, ...] = ()
     class_: str | None = msgspec.field(default=None, name="class")
@@ -63,10 +66,22 @@ class Line(Struct, gc=False, kw_only=True):
     outcome: str | None = None
 
 
+class Own(Struct, gc=False, kw_only=True):
+    """What is one event's own, and is read of every fact."""
+
+    source: str
+    time: datetime
+    recorded: datetime
+    person: str | None = None
+    sequence: int | None = None
+
+
 class Detail(Line, gc=False, kw_only=True):
     """A fact of the rarer types, with the fields that some register keeps of it."""
 
+    source: str
     time: datetime
+    recorded: datetime
     person: str | None = None
     sequence: int | None = None
     reference: str | None = None
@@ -123,12 +138,19 @@ SHAPED: Final = frozenset(
         "recipient.acknowledged",
     )
 )
-"""Types of which no register keeps single facts: their shape, times and people are all that is folded."""
+"""Types of which no register keeps single facts: their shape and what is `Own` are all that is folded."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
 _shape: Final = msgspec.json.Decoder(Line).decode
 _details: Final = msgspec.json.Decoder(list[Detail]).decode
-_times: Final = msgspec.json.Decoder(list[datetime]).decode
+_owns: Final = msgspec.json.Decoder(list[Own]).decode
 _decision: Final = msgspec.json.decode
+
+
+def micros(moment: datetime) -> int:
+    """A moment as microseconds since 1970: as tables hold it, so that SQL can compare."""
+    return (moment - _EPOCH) // _MICRO
 
 
 class Bound(NamedTuple):
@@ -153,78 +175,106 @@ class Decision(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Facts of one type that share a line: their positions, times and (unless it is None) people, side by side."""
+    """Facts of one type and source that share a line and were recorded together: positions, times ... side by side.
+
+    Moments are microseconds since 1970. `people` is None where they name nobody; `numbers` are those that their
+    source gave them, where it did.
+    """
+
+    topic: str
+    source: str
+    line: Line
+    recorded: int
+    positions: list[int]
+    times: list[int]
+    people: list[str] | None
+    numbers: list[int | None]
+
+
+class _Draft(NamedTuple):
+    """Facts of one shape: their positions, and what each of them has of its own, undecoded."""
 
     topic: str
     line: Line
     positions: list[int]
-    times: list[datetime]
-    people: list[str] | None
-    numbers: list[int]
-
-
-class _Draft(NamedTuple):
-    positions: list[int]
-    times: list[bytes]
-    people: list[bytes]
-    numbers: list[int]
+    owns: list[bytes]
 
 
 class Page:
     """The facts and decisions of a stretch of the log: everything behind `after`, up to and including `mark`."""
 
-    def __init__(self, after: int, records: Sequence[Plain], bound: Bound | None = None) -> None:
+    def __init__(self, after: int, records: Iterable[Plain] = (), bound: Bound | None = None) -> None:
         self.after: Final = after
-        self.mark: Final = records[-1][0] if records else after
+        self.mark = after
         self.bound: Final = bound if bound != Bound() else None
-        self.groups: Final[list[Group]] = []
+        self.groups: list[Group] = []
         """Every fact of the page."""
         self.decisions: list[Decision] = []
-        self._details: Final[dict[str, list[tuple[int, Detail]]]] = {}
+        self._details: dict[str, list[tuple[int, Detail]]] = {}
         self._read(records)
         if self.bound is not None:
             self.decisions = [decision for decision in self.decisions if self.bound.admits(decision.at, decision.at)]
 
-    def _read(self, records: Sequence[Plain]) -> None:
-        drafts: dict[str, dict[bytes, _Draft]] = {topic: {} for topic in SHAPED}
+    def packed(self) -> bytes:
+        """The page as bytes, for another process."""
+        return _pack((self.mark, self.groups, self.decisions, self._details))
+
+    @classmethod
+    def unpacked(cls, after: int, packed: bytes) -> Page:
+        """The page that was packed."""
+        page = cls(after)
+        page.mark, page.groups, page.decisions, page._details = _unpack(packed)
+        return page
+
+    def _read(self, records: Iterable[Plain]) -> None:
+        """Sort the records by shape; what has none is decoded whole, or is a decision."""
+        drafts: dict[bytes, _Draft | None] = {}
         whole: dict[str, list[tuple[int, bytes]]] = {}
+        position = self.mark
         for position, stream, topic, state in records:
-            if topic not in drafts or not _cut(drafts[topic], position, state):
-                if state[0] == _FACT:
-                    whole.setdefault(topic, []).append((position, state[5 : 5 + _length(state, 1)[0]]))
-                else:
-                    self.decisions.append(_read_decision(position, stream, topic, state))
-        for topic, shapes in drafts.items():
-            for shape, draft in shapes.items():
-                self._add(topic, _decoded(b"{" + shape[1:] + b"}", draft.positions), draft)
+            at = state.find(_OWN)
+            shape = state[5:at]
+            draft = drafts.get(shape)
+            if draft is None and topic in SHAPED and shape not in drafts:
+                draft = drafts[shape] = _drafted(topic, shape)
+            if draft is not None:
+                draft.positions.append(position)
+                draft.owns.append(state[at + 1 : state.find(_REST, at)])
+            elif state[0] == _FACT:
+                whole.setdefault(topic, []).append((position, state[5 : 5 + _length(state, 1)[0]]))
+            else:
+                self.decisions.append(_read_decision(position, stream, topic, state))
+        self.mark = position
+        for draft in drafts.values():
+            if draft is not None:
+                self._add_shaped(draft)
         for topic, headers in whole.items():
             self._add_whole(topic, headers)
 
-    def _add(self, topic: str, line: Line, draft: _Draft) -> None:
-        positions, people, numbers = draft.positions, [person.decode() for person in draft.people], draft.numbers
-        times = _times(b'["' + b'","'.join(draft.times) + b'"]')
+    def _add_shaped(self, draft: _Draft) -> None:
+        owns = _several(_owns, b"[{" + b"},{".join(draft.owns) + b"}]", draft.positions)
+        together: dict[tuple[str, datetime, bool], list[tuple[int, Own]]] = {}
+        for position, own in zip(draft.positions, owns, strict=True):
+            together.setdefault((own.source, own.recorded, own.person is None), []).append((position, own))
+        for facts in together.values():
+            self._add(draft.topic, draft.line, facts)
+
+    def _add(self, topic: str, line: Line, facts: Sequence[tuple[int, Own | Detail]]) -> None:
         if self.bound is not None:
-            kept = [index for index, time in enumerate(times) if self.bound.admits(time, line.recorded)]
-            positions, times = [positions[index] for index in kept], [times[index] for index in kept]
-            people = [people[index] for index in kept] if people else people
-            numbers = [numbers[index] for index in kept] if numbers else numbers
-        if positions:
-            self.groups.append(Group(topic, line, positions, times, people or None, numbers))
+            facts = [fact for fact in facts if self.bound.admits(fact[1].time, fact[1].recorded)]
+        if facts:
+            self.groups.append(_group(topic, line, facts))
 
     def _add_whole(self, topic: str, headers: list[tuple[int, bytes]]) -> None:
-        try:
-            # One call per type: a batch decoded as one JSON array costs less than its parts.
-            lines = _details(b"[" + b",".join([header for _, header in headers]) + b"]")
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise _unreadable([position for position, _ in headers]) from error
-        found = [(position, line) for (position, _), line in zip(headers, lines, strict=True)]
+        # One call per type: a batch decoded as one JSON array costs less than its parts.
+        positions = [position for position, _ in headers]
+        lines = _several(_details, b"[" + b",".join([header for _, header in headers]) + b"]", positions)
+        found = list(zip(positions, lines, strict=True))
         if self.bound is not None:
             found = [(position, line) for position, line in found if self.bound.admits(line.time, line.recorded)]
         self._details[topic] = found
-        for position, line in found:
-            people = None if line.person is None else [line.person]
-            numbers = [] if line.sequence is None else [line.sequence]
-            self.groups.append(Group(topic, line, [position], [line.time], people, numbers))
+        for fact in found:
+            self._add(topic, fact[1], [fact])
 
     def of(self, topic: str) -> Iterator[Group]:
         """The facts of one type."""
@@ -237,65 +287,43 @@ class Page:
                 yield position, topic, line
 
 
-def _cut(shapes: dict[bytes, _Draft], position: int, state: bytes) -> bool:
-    """Take id, time, person and nonces out of a header, and sort it by what is left; False where that cannot be done.
-
-    Quotes inside a JSON text are escaped, so what is looked for can only be the fields themselves.
-    """
-    source = state.find(b'","source":"', 20)
-    time = state.find(b'","time":"', source)
-    organisation = state.find(b'","organisation":"', time)
-    salt = state.find(b',"salt":"', organisation)
-    if source < 0 or time < 0 or organisation < 0 or salt < 0 or state[0] != _FACT:
-        return False
-    person = state.find(b',"person":"', organisation, salt)
-    # A pseudonym is 32 hex digits; a reference is of one event, or of few: a keyed token of a tilde and 16 hex digits.
-    rest = organisation + 1 if person < 0 else person + 44
-    reference = state.find(b',"reference":"~', rest, salt)
-    if reference >= 0 and not (state[reference + 15 : reference + 31].isalnum() and state[reference + 31] == _QUOTE):
-        return False
-    shape = state[source + 1 : time + 1]
-    # The line feed keeps facts without a person apart from others of the same shape.
-    shape += b"\n" if person < 0 else state[organisation + 1 : person]
-    shape += state[rest:salt] if reference < 0 else state[rest:reference] + state[reference + 32 : salt]
-    draft = shapes.get(shape)
-    if draft is None:
-        draft = _sorted_in(shapes, shape)
-        if draft is None:
-            return False
-    draft.positions.append(position)
-    draft.times.append(state[time + 10 : organisation])
-    if person >= 0:
-        draft.people.append(state[person + 11 : person + 43])
-    return True
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(
+    tuple[int, list[Group], list[Decision], dict[str, list[tuple[int, Detail]]]]
+).decode
 
 
-def _sorted_in(shapes: dict[bytes, _Draft], shape: bytes) -> _Draft | None:
-    """The draft of a shape not met before, without its number, which is of one event too; None where that is odd."""
-    if b"{" in shape:
-        return None  # What was cut out may have stood inside an object of a producer's making.
-    at = shape.find(b',"sequence":')
-    if at < 0:
-        return shapes.setdefault(shape, _Draft([], [], [], []))
-    end = shape.find(b",", at + 12)
-    digits = shape[at + 12 : end]
-    if not digits.isdigit():
-        return None
-    # The space keeps numbered events apart in the same way.
-    draft = shapes.setdefault(shape[:at] + shape[end:] + b" ", _Draft([], [], [], []))
-    draft.numbers.append(int(digits))
-    return draft
-
-
-def _decoded(shape: bytes, positions: list[int]) -> Line:
+def _drafted(topic: str, shape: bytes) -> _Draft | None:
+    """A draft for a shape not met before; None where headers have to be decoded whole (an object in it, another order)."""
+    if b"{" in shape[1:]:
+        return None  # What looked like a field may stand inside the object.
     try:
-        return _shape(shape)
+        return _Draft(topic, _shape(shape + b"}"), [], [])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _group(topic: str, line: Line, facts: Sequence[tuple[int, Own | Detail]]) -> Group:
+    first = facts[0][1]
+    return Group(
+        topic,
+        first.source,
+        line,
+        micros(first.recorded),
+        [position for position, _ in facts],
+        [(own.time - _EPOCH) // _MICRO for _, own in facts],
+        [own.person or "" for _, own in facts] if first.person is not None else None,
+        [own.sequence for _, own in facts],
+    )
+
+
+def _several(decode: Callable[[bytes], list[_Read]], array: bytes, positions: Sequence[int]) -> list[_Read]:
+    try:
+        return decode(array)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _unreadable(positions) from error
-
-
-def _unreadable(positions: list[int]) -> Tampered:
-    return Tampered(f"a header between positions {positions[0]} and {positions[-1]} cannot be read; run `pdl verify`")
+        raise Tampered(
+            f"a header between positions {positions[0]} and {positions[-1]} cannot be read; run `pdl verify`"
+        ) from error
 
 
 def _read_decision(position: int, stream: str, topic: str, state: bytes) -> Decision:

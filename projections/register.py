@@ -19,6 +19,7 @@ from ledger.policy.model import Pack
 from ledger.sealing import Record
 from ledger.store import Known, Quarantined, SourceState
 from projections.page import Page, Plain
+from projections.page import micros as micros  # noqa: PLC0414 - registers and their callers take it from here
 from projections.sql import statements
 
 Row = dict[str, Any]
@@ -27,11 +28,24 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
 
 
-class Log(Protocol):
-    """What projections need of the log; they never write to it and never block its writer."""
+class Reader(Protocol):
+    """Who reads the log from one end to the other."""
 
     def plain(self, after: int, limit: int) -> list[Plain]:
         """(position, stream, topic, state) of at most `limit` records behind position `after`, in order."""
+        ...
+
+
+class Log(Reader, Protocol):
+    """What projections need of the log; they never write to it and never block its writer."""
+
+    @property
+    def shareable(self) -> bool:
+        """Whether a forked process may read it too, through `reader`."""
+        ...
+
+    def reader(self) -> Reader:
+        """Reads the same log through a connection of its own."""
         ...
 
     def at(self, positions: Sequence[int]) -> list[Record]:
@@ -109,11 +123,6 @@ class Register:
         return iter(())
 
 
-def micros(moment: datetime) -> int:
-    """A moment as microseconds since 1970."""
-    return (moment - _EPOCH) // _MICRO
-
-
 def moment(micro: int) -> datetime:
     """The other way round, UTC."""
     return _EPOCH + timedelta(microseconds=micro)
@@ -134,10 +143,10 @@ def ids(column: str | None) -> list[str]:
     return [] if not column else list(orjson.loads(column))
 
 
-def counted(groups: Mapping[Key, list[datetime]]) -> list[Key]:
+def counted(groups: Mapping[Key, list[int]]) -> list[Key]:
     """One row per distinct key of a page: the key (None as ''), how many, the first and the last moment."""
     return [
-        (*["" if part is None else part for part in key], len(times), micros(min(times)), micros(max(times)))
+        (*["" if part is None else part for part in key], len(times), min(times), max(times))
         for key, times in groups.items()
     ]
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from ledger.domain.errors import StoreUnavailable, Unreadable
 from projections.page import Bound, Page
+from projections.reading import helpers_for, pages
 from projections.register import Log, Register
 from projections.sql import split, tables
 
@@ -101,26 +102,37 @@ def fold(
     bound: Bound | None = None,
     size: int = PAGE_RECORDS,
     progress: Progress | None = None,
+    helpers: int | None = None,
 ) -> None:
-    """Fold the log into these registers until each stands at its end; those that lag most go first."""
-    target = log.size()
+    """Fold the log into these registers until each stands at its end; those that lag most go first.
+
+    `helpers` read beside this process (None: as many as a long stretch is worth).
+    """
     by_name = {register.name: register for register in registers}
+    target = log.size()
     while by_name:
         marks = store.marks()
         after = min(marks[name] for name in by_name)
-        if progress is not None:
-            progress(min(after, target), target)
-        beyond = [marks[name] for name in by_name if marks[name] > after]
-        limit = min([size, *(mark - after for mark in beyond)])
-        records = log.plain(after, limit)
-        if not records:
+        stop = min([log.size(), *(marks[name] for name in by_name if marks[name] > after)])
+        if stop <= after:
             return
-        page = Page(after, records, bound)
-        with store.transaction() as cursor:
-            at_mark = [name for name, mark in store.marks(cursor).items() if mark == after and name in by_name]
-            for name in at_mark:
-                by_name[name].fold(page, cursor, log)
-            set_marks(cursor, at_mark, page.mark)
+        staff = helpers_for(log, stop - after) if helpers is None else helpers
+        with closing(pages(log, after, stop, size, bound, staff)) as stretch:
+            for page in stretch:
+                if progress is not None:
+                    progress(min(page.after, target), target)
+                if not _fold_page(store, log, by_name, page):
+                    break  # Another process was faster: begin again from where the registers stand now.
+
+
+def _fold_page(store: Tables, log: Log, registers: Mapping[str, Register], page: Page) -> bool:
+    """Fold a page into the registers that stand before it; False when there is none."""
+    with store.transaction() as cursor:
+        at_mark = [name for name, mark in store.marks(cursor).items() if mark == page.after and name in registers]
+        for name in at_mark:
+            registers[name].fold(page, cursor, log)
+        set_marks(cursor, at_mark, page.mark)
+    return bool(at_mark)
 
 
 def _explained(error: sqlite3.DatabaseError, path: Path | None) -> Exception:

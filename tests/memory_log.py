@@ -79,6 +79,12 @@ class MemoryLog:
 
     # --- what projections ask
 
+    shareable = True
+
+    def reader(self) -> MemoryLog:
+        """A fork has all of it."""
+        return self
+
     def plain(self, after: int, limit: int) -> list[tuple[int, str, str, bytes]]:
         return [
             (record.position, record.stream, record.topic, record.state)

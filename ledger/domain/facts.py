@@ -249,13 +249,7 @@ class FactBuilder:
         self._ids = ids
         self._wire = wire
         self._class_name = "class" if wire else "class_"
-        self._plans: dict[type[Event], _Plan] = {
-            event: (
-                attrgetter(*(step.field for step in shown(event))),
-                tuple(self._step(step) for step in shown(event)),
-            )
-            for event in EVENT_TYPES
-        }
+        self._plans: dict[type[Event], _Plan] = {event: self._plan(event) for event in EVENT_TYPES}
         self._class, self._scheme, self._role = ids.space("class"), ids.space("scheme"), ids.space("role")
         self._notice, self._version = ids.space("notice"), ids.space("version")
         self._ways: dict[str, Callable[[str, Any, Mapping[str, str], dict[str, Any]], None]] = {
@@ -267,6 +261,10 @@ class FactBuilder:
             "parameters": self._parameters,
             "other": self._other,
         }
+
+    def _plan(self, event: type[Event]) -> _Plan:
+        steps = [step for step in shown(event) if step.field != "reference"]
+        return attrgetter(*(step.field for step in steps)), tuple(self._step(step) for step in steps)
 
     def _step(self, step: Shown) -> _Step:
         names = self._ids.space(step.space) if step.space else self._ids.keyed
@@ -281,22 +279,20 @@ class FactBuilder:
         return Fact(**self.fields(envelope))
 
     def fields(self, envelope: Envelope) -> dict[str, Any]:
-        """The fields of a fact that one event has, by name."""
+        """The fields of a fact that one event has, by name.
+
+        First what it shares with many others, then (from `id` on) what is its own: readers of many facts decode
+        the first part once (projections/page.py).
+        """
         data = envelope.data
         made: dict[str, Any] = {
             "type": envelope.WIRE,
-            "id": envelope.id,
-            "source": envelope.source,
-            "time": envelope.time if envelope.time.tzinfo is UTC else envelope.time.astimezone(UTC),
             "organisation": data.organisation,
         }
-        if envelope.sequence is not None:
-            made["sequence"] = sequence_number(envelope.sequence)
         if data.actor is not None:
             made["role"] = self._role[data.actor.role]
         subject = getattr(data, "subject", None)
-        if subject is not None:
-            self._about_person(subject, data.organisation, made)
+        person = None if subject is None else self._about_person(subject, data.organisation, made)
         values_in_order, steps = self._plans[type(data)]
         for value, step in zip(values_in_order(data), steps, strict=True):
             if value is None or value is _NONE_GIVEN:
@@ -308,15 +304,22 @@ class FactBuilder:
                 made[name] = names[value]
             else:
                 self._ways[how](name, value, names, made)
+        made["id"] = envelope.id
+        made["source"] = envelope.source
+        made["time"] = envelope.time if envelope.time.tzinfo is UTC else envelope.time.astimezone(UTC)
+        if envelope.sequence is not None:
+            made["sequence"] = sequence_number(envelope.sequence)
+        if person is not None:
+            made["person"] = person
+        if data.reference is not None:
+            made["reference"] = self._ids.keyed[data.reference]
         return made
 
-    def _about_person(self, subject: Any, organisation: str, made: dict[str, Any]) -> None:
+    def _about_person(self, subject: Any, organisation: str, made: dict[str, Any]) -> str | None:
         person = self._ids.people[(organisation, subject.scheme, subject.value)]
         made["scheme"] = self._scheme[subject.scheme]
         if person is None:
             made["fenced"] = True
-        else:
-            made["person"] = person
         if subject.class_ is not None:
             made[self._class_name] = self._class[subject.class_]
         if subject.age is not None:
@@ -324,6 +327,7 @@ class FactBuilder:
         if subject.also:
             others = [self._ids.people[(organisation, other.scheme, other.value)] for other in subject.also]
             made["also"] = tuple(other for other in others if other is not None)
+        return person
 
     @staticmethod
     def _several(name: str, value: Any, names: Mapping[str, str], made: dict[str, Any]) -> None:

@@ -125,6 +125,14 @@ class Beside(NamedTuple):
     quarantined: Mapping[str, int]
 
 
+class PlainReader(Protocol):
+    """Who reads the log from one end to the other."""
+
+    def plain(self, after: int, limit: int) -> list[tuple[int, str, str, bytes]]:
+        """(position, stream, topic, state) of at most `limit` records behind `after`."""
+        ...
+
+
 class EventLog(Protocol):
     """The log of facts and decisions; each backend passes tests/contracts/test_event_log.py."""
 
@@ -157,6 +165,15 @@ class EventLog(Protocol):
 
     def read(self, after: int, limit: int) -> list[Record]:
         """At most `limit` records behind position `after`, in order."""
+        ...
+
+    @property
+    def shareable(self) -> bool:
+        """Whether a forked process may read the log too, through `reader`."""
+        ...
+
+    def reader(self) -> PlainReader:
+        """Reads the same log through a connection of its own."""
         ...
 
     def plain(self, after: int, limit: int) -> list[tuple[int, str, str, bytes]]:

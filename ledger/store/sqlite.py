@@ -104,6 +104,8 @@ def grow(c: SQLiteCursor, first: int, hashes: Sequence[bytes]) -> None:
 class SQLiteEventLog(Reading):
     """The event log of an embedded ledger (see `ledger.store.EventLog`)."""
 
+    shareable: Final = True
+
     recorder: LedgerRecorder
 
     def __init__(self, path: Path, *, create: bool) -> None:
@@ -113,7 +115,7 @@ class SQLiteEventLog(Reading):
             )
         self._path = path
         self._source_numbers: dict[str, int] = {}
-        self._reader: sqlite3.Connection | None = None
+        self._reader: PlainReader | None = None
         self._moment: SQLiteCursor | None = None
         self._sql = _SQL
         with self._trouble():
@@ -275,21 +277,37 @@ class SQLiteEventLog(Reading):
         """(position, stream, topic, state) of at most `limit` records behind `after`: the fastest way to read them all."""
         with self._trouble():
             if self._reader is None:
-                # A connection of its own: with the small default cache, reading everything once is half as long.
-                self._reader = sqlite3.connect(
-                    self._path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False
-                )
-                self._reader.execute("PRAGMA query_only = ON")
-            return self._reader.execute(
-                "SELECT rowid, originator_id, topic, state FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?",
-                (after, limit),
-            ).fetchall()
+                self._reader = PlainReader(self._path)
+            return self._reader.plain(after, limit)
+
+    def reader(self) -> PlainReader:
+        """Reads the same log through a connection of its own; for a forked process, which may use no other."""
+        return PlainReader(self._path)
 
     def close(self) -> None:
         """Let go of the database."""
         if self._reader is not None:
             self._reader.close()
         self._datastore.close()
+
+
+class PlainReader:
+    """Reads the log from one end to the other: with the small default cache that takes half as long."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA query_only = ON")
+
+    def plain(self, after: int, limit: int) -> list[tuple[int, str, str, bytes]]:
+        """(position, stream, topic, state) of at most `limit` records behind `after`."""
+        return self._db.execute(
+            "SELECT rowid, originator_id, topic, state FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?",
+            (after, limit),
+        ).fetchall()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._db.close()
 
 
 def _explained(error: Exception, path: Path) -> Exception:

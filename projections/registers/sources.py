@@ -43,12 +43,14 @@ class Sources(Register):
         """Count by source and type; join consecutive numbers."""
         groups: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
         for group in page.groups:
-            groups[group.line.source, group.line.organisation, group.topic].append(group)
+            groups[group.source, group.line.organisation, group.topic].append(group)
         db.executemany(self.sql["add"], [(*place, *_counted(found)) for place, found in groups.items()])
         numbers: dict[str, dict[int, tuple[int, int]]] = defaultdict(dict)
         for group in page.groups:
-            for number, time, position in zip(group.numbers, group.times, group.positions, strict=False):
-                mine, place = numbers[group.line.source], (micros(time), position)
+            for number, time, position in zip(group.numbers, group.times, group.positions, strict=True):
+                if number is None:
+                    continue
+                mine, place = numbers[group.source], (time, position)
                 mine[number] = min(place, mine.get(number, place))
         for source, places in numbers.items():
             self._join(db, source, places)
@@ -70,7 +72,7 @@ class Sources(Register):
         """Keep every pause between two moments at which a source was heard, if it is longer than the shortest cadence."""
         ordered: dict[str, list[int]] = defaultdict(list)
         for group in sorted(page.groups, key=lambda group: group.positions[0]):
-            ordered[group.line.source].append(micros(group.line.recorded))
+            ordered[group.source].append(group.recorded)
         for source, moments in ordered.items():
             found = db.execute(self.sql["heard"], (source,)).fetchone()
             heard = moments[0] if found is None else found[0]
@@ -256,8 +258,8 @@ def _counted(groups: list[Group]) -> tuple[int, int, int, int]:
     """How many, the first and the last moment, and when it was last heard."""
     first = min([min(group.times) for group in groups])
     last = max([max(group.times) for group in groups])
-    heard = max([group.line.recorded for group in groups])
-    return sum([len(group.times) for group in groups]), micros(first), micros(last), micros(heard)
+    heard = max([group.recorded for group in groups])
+    return sum([len(group.times) for group in groups]), first, last, heard
 
 
 def _within(kinds: Mapping[str, int], prefix: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -16,6 +17,7 @@ from ledger.policy.findings import at, row
 from ledger.policy.judge import judge
 from ledger.policy.packs import builtin_packs
 from projections.answers import Projections
+from projections.page import Bound
 from projections.registers import REGISTERS
 from projections.registers.uses import Uses
 from tests.memory_log import MemoryLog
@@ -37,7 +39,10 @@ def logged(events: list[dict[str, Any]], recorded: list[datetime] | None = None)
 
 def dump(projections: Projections) -> list[tuple[Any, ...]]:
     """Every row of every table."""
-    db = projections._store.db
+    return rows_of(projections._store.db)
+
+
+def rows_of(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
     names = [
         name
         for (name,) in db.execute(
@@ -97,6 +102,24 @@ def test_following_the_log_in_any_steps_gives_what_a_rebuild_gives(
     assert dump(step) == dump(whole)
     step.rebuild()
     assert dump(step) == dump(whole)
+
+
+@settings(quick, max_examples=10)
+@given(histories(), st.integers(1, 5), st.integers(1, 3))
+def test_who_helps_reading_changes_nothing(events: list[dict[str, Any]], page: int, helpers: int) -> None:
+    log = logged(events)
+    with (
+        Projections(None, log, PACKS, helpers=0) as alone,
+        Projections(None, log, PACKS, page=page, helpers=helpers) as helped,
+    ):
+        alone.catch_up()
+        helped.catch_up()
+        assert dump(helped) == dump(alone)
+        with (
+            alone.folded(Bound(NOW - timedelta(days=300)), ["collections", "findings"]) as one,
+            helped.folded(Bound(NOW - timedelta(days=300)), ["collections", "findings"]) as other,
+        ):
+            assert rows_of(one.db) == rows_of(other.db)
 
 
 @quick

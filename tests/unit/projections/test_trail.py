@@ -29,6 +29,11 @@ class Log:
                 Record(position, "s", position, "pdl.data.used.v1", MAGIC + len(header).to_bytes(4, "big") + header)
             )
 
+    shareable = True
+
+    def reader(self) -> Log:
+        return self
+
     def plain(self, after: int, limit: int) -> list[Any]:
         return [
             (record.position, record.stream, record.topic, record.state)
