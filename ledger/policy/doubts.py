@@ -221,7 +221,7 @@ def _recipients(pack: Pack) -> Iterator[Doubt]:
                 en=f"{id_}: {row.country} is outside the EEA, with {basis_en} on {day}; the statement must name the safeguard.",
                 nl=f"{id_}: {row.country} ligt buiten de EER, met {basis_nl} op {day}; de verklaring moet de waarborg noemen.",
             )
-        if row.contract == UNSPECIFIED:
+        if row.contract == UNSPECIFIED and row.dpv in _PROCESSORS:
             yield Doubt(
                 code="recipient-without-contract",
                 place=f"recipients.{id_}.contract",
@@ -230,6 +230,9 @@ def _recipients(pack: Pack) -> Iterator[Doubt]:
                 en=f"{id_}: the statement mentions no contract.",
                 nl=f"{id_}: de verklaring noemt geen overeenkomst.",
             )
+
+
+_PROCESSORS: Final = frozenset({"dpv:DataProcessor", "dpv:DataSubProcessor"})
 
 
 def _nobody_named(pack: Pack) -> Iterator[Doubt]:
@@ -309,9 +312,14 @@ def _named_rights(pack: Pack) -> tuple[set[str], str, str | None]:
             named |= {id_ for id_, row in promise.rights.items() if not row.after_contract}
             if named:
                 place, rule = f"promise[{at}]", promise.rule
-        if isinstance(promise, Stop) and "objection" in promise.on and not promise.purposes:
+        if isinstance(promise, Stop) and "objection" in promise.on and _is_the_right(promise):
             named.add("objection")
     return named, place, rule
+
+
+def _is_the_right(promise: Stop) -> bool:
+    """Whether an objection is the right of Art. 21(1), and not the end of marketing alone."""
+    return not promise.purposes or promise.law.startswith("21(1)")
 
 
 def _withdrawal(pack: Pack) -> Iterator[Doubt]:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -17,17 +18,19 @@ from msgspec.structs import replace
 
 from ledger.domain.errors import PolicyInvalid
 from ledger.policy.doubts import doubts
-from ledger.policy.model import UNSPECIFIED, Dataset, Pack, Rule
-from ledger.policy.packs import parse_pack, places
+from ledger.policy.model import UNSPECIFIED, Dataset, Pack, PackFile, Rule
+from ledger.policy.packs import dpv_terms, parse_pack, places
 from ledger.policy.promises import ClientParameter, Matrix, Promise, Recipients, Retention
 from ledger.policy.references import RULE, is_unknown, promised_rules, references
 from ledger.policy.sentences import at_place, line_of, places_of, sentences
 
 WORDS_MAX: Final = 120
 """The longest citation, in characters: enough to find the sentence, too little to be a copy of it."""
+NOT_YET_READ: Final = "not yet read"
+"""The reason of a rule that `pdl policy new` made for a sentence, and that nobody has looked at."""
 Severity: TypeAlias = Literal["error", "doubt", "note"]
 _JUDGED: Final = ("event", "clock", "exception")
-_PERSONAL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}|(?:\d[ -]?){8,}|\b\d{4}\s?[A-Z]{2}\b")
+PERSONAL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}|(?:\d[ -]?){8,}|\b\d{4}\s?[A-Z]{2}\b")
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -88,7 +91,9 @@ def _checks(pack: Pack) -> Iterator[_Found]:
     yield from _rules(pack)
     yield from _datasets(pack)
     yield from _parties(pack)
+    yield from _kept(pack)
     yield from _unused(pack)
+    yield from _terms(pack)
     yield from _promises(pack)
     yield from _agreement(pack)
     for doubt in doubts(pack):
@@ -116,7 +121,7 @@ def _citation(rule: Rule, repeated: Mapping[str, int]) -> Iterator[_Found]:
                 ".words",
                 f"the citation has {len(words)} characters; {WORDS_MAX} are enough to find the sentence",
             )
-        if _PERSONAL.search(words):
+        if PERSONAL.search(words):
             yield _error(
                 "citation-personal",
                 ".words",
@@ -129,6 +134,8 @@ def _citation(rule: Rule, repeated: Mapping[str, int]) -> Iterator[_Found]:
 
 
 def _how(rule: Rule, told: frozenset[str], known: Collection[str], *, judged: bool) -> Iterator[_Found]:
+    if rule.reason == NOT_YET_READ:
+        yield _error("not-yet-read", ".reason", "not yet read: write what it promises, or take the rule out")
     if rule.how == "none" and not rule.reason:
         yield _error(
             "reason-missing", ".how", "nothing judges this rule, and no reason is given; write `reason`, or a promise"
@@ -182,6 +189,54 @@ def _parties(pack: Pack) -> Iterator[_Found]:
             yield _error("unknown-id", f"parties.{id_}", message, party.rule)
 
 
+def _kept(pack: Pack) -> Iterator[_Found]:
+    if not pack.file.datasets:
+        yield _error(
+            "nothing-kept",
+            "",
+            "no data are kept yet: add an [[activity]] and a [[dataset]] for what the statement describes",
+        )
+
+
+def _terms(pack: Pack) -> Iterator[_Found]:
+    """Labels that name a term which the Data Privacy Vocabulary does not have."""
+    known = dpv_terms()
+    for place, term in _labelled(pack.file):
+        if term not in known:
+            near = get_close_matches(term, known, 1)
+            perhaps = f"; perhaps {near[0]}" if near else ""
+            yield _error("unknown-term", f"{place}.dpv", f"{term} is no term of the Data Privacy Vocabulary{perhaps}")
+
+
+def _labelled(file: PackFile) -> Iterator[tuple[str, str]]:
+    for table in _LABELS:
+        for id_, label in getattr(file, table).items():
+            yield f"{table}.{id_}", label.dpv
+    for at, activity in enumerate(file.activities):
+        yield f"activity[{at}]", activity.dpv
+    for at, dataset in enumerate(file.datasets):
+        yield f"dataset[{at}]", dataset.dpv
+
+
+_LABELS: Final = (
+    "parties",
+    "categories",
+    "classes",
+    "purposes",
+    "roles",
+    "systems",
+    "milestones",
+    "consents",
+    "recipients",
+    "services",
+    "controls",
+    "duties",
+    "parameters",
+    "schemes",
+    "notices",
+)
+
+
 def _unused(pack: Pack) -> Iterator[_Found]:
     file = pack.file
     prohibited = {category for row in file.prohibited for category in row.categories}
@@ -213,7 +268,7 @@ def _promises(pack: Pack) -> Iterator[_Found]:
                     one.place,
                     f"the {one.space} {one.id!r} is not defined in this file, nor in the law or the contract",
                 )
-        if len(promise.words) > WORDS_MAX or _PERSONAL.search(promise.words):
+        if len(promise.words) > WORDS_MAX or PERSONAL.search(promise.words):
             message = f"quote fewer or other words: {WORDS_MAX} characters at most, no address, no number"
             yield _error("citation-too-long", f"promise[{at}].words", message, promise.rule)
 

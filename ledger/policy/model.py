@@ -232,14 +232,14 @@ class PackFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The TOML file of a statement, without its promises."""
 
     statement: Statement
-    activities: tuple[ActivityRow, ...] = field(name="activity")
-    datasets: tuple[Dataset, ...] = field(name="dataset")
-    rules: tuple[Rule, ...] = field(name="rule")
-    parties: dict[str, PartyLabel]
-    categories: dict[str, Label]
-    classes: dict[str, Label]
-    purposes: dict[str, Label]
-    roles: dict[str, Label]
+    rules: tuple[Rule, ...] = field(name="rule", default=())
+    activities: tuple[ActivityRow, ...] = field(name="activity", default=())
+    datasets: tuple[Dataset, ...] = field(name="dataset", default=())
+    parties: dict[str, PartyLabel] = field(default_factory=dict)
+    categories: dict[str, Label] = field(default_factory=dict)
+    classes: dict[str, Label] = field(default_factory=dict)
+    purposes: dict[str, Label] = field(default_factory=dict)
+    roles: dict[str, Label] = field(default_factory=dict)
     systems: dict[str, Label] = field(default_factory=dict)
     milestones: dict[str, Label] = field(default_factory=dict)
     consents: dict[str, Label] = field(default_factory=dict)

@@ -54,6 +54,13 @@ def builtin_law() -> Law:
     return Law(_document(text, name, LawFile, frozenset({"promise"})), _promises(text, name))
 
 
+@cache
+def dpv_terms() -> frozenset[str]:
+    """The terms of the W3C Data Privacy Vocabulary that labels may name."""
+    text = resources.files("ledger.policy").joinpath(_FOLDER, "dpv-2.3.txt").read_text(encoding="utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
 def load_pack(source: str | Path) -> Pack:
     """The pack of a built-in organisation (by id) or of a file (a Path, or a text that looks like one).
 

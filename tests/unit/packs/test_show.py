@@ -104,18 +104,6 @@ def test_pdl_policy_new_starts_a_pack_that_loads(tmp_path, capsys):
     assert run(["policy", "lint", str(path)]) == 0
 
 
-def test_pdl_policy_new_lists_the_sentences_that_wait_for_a_rule(tmp_path, capsys):
-    statement = tmp_path / "text.txt"
-    statement.write_text(STATEMENT, encoding="utf-8")
-    assert run(["policy", "new", "voor-beeld", "--statement", str(statement)]) == 0
-    path = tmp_path / "voorbeeld.toml"
-    path.write_text(capsys.readouterr().out, encoding="utf-8")
-    assert "#    3  Uw gegevens worden niet langer bewaard dan nodig." in path.read_text(encoding="utf-8")
-    assert "effective_from_assumed" in path.read_text(encoding="utf-8")
-    assert run(["policy", "lint", str(path), "--statement", str(statement), "--format", "json"]) == 1
-    assert {row["code"] for row in _json(capsys) if row["severity"] == "error"} == {"citation-not-found"}
-
-
 def test_pdl_policy_new_wants_an_id():
     assert run(["policy", "new", "Voor Beeld"]) == 2
 

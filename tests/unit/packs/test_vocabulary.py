@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from ledger.policy.model import SPACES, Pack
-from ledger.policy.packs import builtin_ids, builtin_law, builtin_packs, load_pack
+from ledger.policy.packs import builtin_ids, builtin_law, builtin_packs, dpv_terms, load_pack
 
 HERE = Path(__file__).parent
 VOCABULARY = tomllib.loads((HERE / "vocabulary.toml").read_text(encoding="utf-8"))
-DPV = frozenset((HERE / "dpv-2.3-terms.txt").read_text(encoding="utf-8").splitlines()[1:])
+DPV = dpv_terms()
 RULES = {"RF": 17, "KI": 38, "IF": 22, "KCM": 24, "DC": 22}
 EVERY_ORGANISATION = pytest.mark.parametrize("organisation", sorted(VOCABULARY))
 TABLES = {
