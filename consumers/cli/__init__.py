@@ -41,7 +41,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "judge": ("consumers.cli.judge:judge", "Judge a file of events against published statements, in memory."),
         "policy": (
             "consumers.cli.policy:policy",
-            "Show, check, begin, compare and try policy packs: statements as data.",
+            "Show, check, begin, compare, try and adopt policy packs: statements as data.",
         ),
         "schema": ("consumers.cli.schema:schema", "Print the JSON Schema of one event type, or list the types."),
         "bench": ("consumers.cli.bench:bench", "Measure the write path and the registers against raw limits."),

@@ -171,12 +171,12 @@ def _draw(rows: Iterable[Mapping[str, Any]], stay: int, language: str) -> None:
 
 _SUMS: Final = {
     "en": (
-        {"appears": "appear", "disappears": "disappear", "changes": "change"},
+        {"appears": "would appear", "disappears": "would disappear", "changes": "would change"},
         "Nothing changes",
         "finding(s) stay as they are.",
     ),
     "nl": (
-        {"appears": "erbij", "disappears": "vervallen", "changes": "veranderd"},
+        {"appears": "zou erbij komen", "disappears": "zou vervallen", "changes": "zou veranderen"},
         "Er verandert niets",
         "bevinding(en) blijven gelijk.",
     ),

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from consumers.cli import render
+from consumers.cli.adopting import adopt
 from consumers.cli.beginning import new
 from consumers.cli.comparing import diff, try_
 from consumers.cli.options import data_option, format_option
@@ -35,7 +36,7 @@ from ledger.policy.packs import builtin_law, builtin_packs, pack_text
 
 @click.group()
 def policy() -> None:
-    """Show, check, begin, compare and try policy packs: statements as data.
+    """Show, check, begin, compare, try and adopt policy packs: statements as data.
 
     ORG is the id of an organisation (built in, or of the ledger at hand), or a .toml file of your own.
 
@@ -139,6 +140,7 @@ def coverage(org: str | None, statement: Path | None, language: str, form: str) 
 
 
 policy.add_command(new)
+policy.add_command(adopt)
 policy.add_command(diff)
 policy.add_command(try_)
 

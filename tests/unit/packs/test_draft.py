@@ -198,3 +198,47 @@ def test_the_finished_example_has_no_errors_and_finds_what_was_planted(capsys):
     assert run(["judge", "--pack", pack, "--now", "2025-10-31", "--format", "json", str(DEOTTER / "events.jsonl")]) == 0
     found = [json.loads(line)["rule"] for line in capsys.readouterr().out.splitlines()]
     assert found == ["DEO-05", "DEO-06", "DEO-14", "DEO-09", "DEO-20", "DEO-31", "DEO-24", "DEO-35"]
+
+
+# --- into a data directory ----------------------------------------------------------------------------------------------------
+
+
+def test_a_pack_is_adopted_with_its_text_and_named_in_the_settings(tmp_path, capsys):
+    assert run(["policy", "adopt", str(DEOTTER / "deotter.toml"), "--data", "club"]) == 0
+    assert (tmp_path / "club/deotter-3.toml").read_bytes() == (DEOTTER / "deotter.toml").read_bytes()
+    assert (tmp_path / "club/statement.txt").exists()
+    assert tomllib.loads((tmp_path / "club/pdl.toml").read_text(encoding="utf-8"))["packs"] == ["deotter-3.toml"]
+    capsys.readouterr()
+    assert run(["ingest", "--data", "club", str(DEOTTER / "events.jsonl"), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"recorded": 19, "duplicate": 0, "quarantined": 0}
+
+
+def test_adopting_again_changes_nothing_and_another_pack_is_added(tmp_path):
+    settings_file = tmp_path / "club/pdl.toml"
+    assert run(["policy", "adopt", str(DEOTTER / "deotter.toml"), "--data", "club"]) == 0
+    before = settings_file.read_text(encoding="utf-8")
+    assert run(["policy", "adopt", str(DEOTTER / "deotter.toml"), "--data", "club"]) == 0
+    assert settings_file.read_text(encoding="utf-8") == before
+    assert run(["policy", "adopt", str(ROOT / "examples/delinde/delinde.toml"), "--data", "club"]) == 0
+    found = tomllib.loads(settings_file.read_text(encoding="utf-8"))
+    assert found["packs"] == ["deotter-3.toml", "delinde-2.toml"]
+    assert found["approval"] == "none", "what stood there stays"
+
+
+def test_another_reading_of_the_same_version_must_count_up(tmp_path, capsys):
+    assert run(["policy", "adopt", str(ROOT / "examples/delinde/delinde.toml"), "--data", "club"]) == 0
+    text = (ROOT / "examples/delinde/delinde.toml").read_text(encoding="utf-8").replace('term = "P1Y"', 'term = "P6M"')
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text, encoding="utf-8")
+    assert run(["policy", "adopt", str(mine), "--data", "club"]) == 2
+    assert "reading" in capsys.readouterr().err
+    mine.write_text(text.replace("reading = 1", "reading = 2"), encoding="utf-8")
+    assert run(["policy", "adopt", str(mine), "--data", "club"]) == 0
+    assert 'term = "P6M"' in (tmp_path / "club/delinde-2.toml").read_text(encoding="utf-8")
+
+
+def test_a_pack_with_errors_is_not_adopted(tmp_path, capsys):
+    (tmp_path / "club.toml").write_text(draft(ANSWERS, TEXT, KNOWN), encoding="utf-8")
+    assert run(["policy", "adopt", "club.toml", "--data", "club"]) == 1
+    assert "pdl policy lint" in capsys.readouterr().err
+    assert not (tmp_path / "club").exists()
