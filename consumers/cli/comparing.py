@@ -81,7 +81,7 @@ def try_(
 
     EVENTS are files with one JSON event a line, or - for standard input; none: what the ledger has recorded (--data,
     PDL_DATA, or ./pdl-data). Nothing is written. PACK is judged as if it had been in force from the same day as the
-    other, so that an amendment can be tried on the year before it.
+    other, so that an amendment can be tried on the year before it; what was in force before that day stays so.
 
     \b
     Examples:
@@ -98,7 +98,7 @@ def try_(
                 f"pdl: judged as if it had been in force from {day}; its own day is {candidate.pack.effective_from}.",
                 err=True,
             )
-        trial = in_force_from(candidate.pack, day)
+        trial = in_force_from(candidate.pack, day, () if current is None else (*current.earlier, current))
         if events:
             facts = _facts(candidate.pack, events, moment)
             before = [] if current is None else at(judge(current, facts), moment)

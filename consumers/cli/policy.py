@@ -130,6 +130,9 @@ def coverage(org: str | None, statement: Path | None, language: str, form: str) 
         outcome = {} if wired is None else wired.tested([source.pack for source in chosen or sources(None, wired)])
     rows: list[dict[str, Any]] = []
     for source in chosen:
+        if source.pack.earlier:
+            told = f"{source.pack.organisation}: version {source.pack.version}, since {source.pack.effective_from}."
+            click.echo(f"pdl: {told} Earlier versions judge what happened before.", err=True)
         rows += covering(source.pack, texts[source.name], outcome.get(source.pack.organisation))
     if not any(texts.values()):
         rows += law_coverage(builtin_law(), _together(outcome.values()) if outcome else None)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ import click
 from consumers.cli import render
 from consumers.cli.options import F, opened
 from consumers.cli.progress import bar, steps
+from ledger.domain.calendar import start_of
 from ledger.domain.errors import PolicyInvalid
 from ledger.policy.coverage import Tested, outcome_of
 from ledger.policy.findings import Finding
@@ -134,8 +135,10 @@ class AtHand:
         self._wired = wired
         files = [str(wired.data / name) for name in wired.settings.packs]
         found = [Source(name, load_pack(name)) for name in files or builtin_ids()]
+        newest = {source.pack.organisation: source.name for source in sorted(found, key=_age)}
+        # The pack of the ledger knows the versions before it, which judge what happened in their time.
         self.sources: Mapping[str, Source] = {
-            source.pack.organisation: source for source in sorted(found, key=lambda source: source.pack.effective_from)
+            organisation: Source(name, wired.packs[organisation]) for organisation, name in newest.items()
         }
 
     @property
@@ -153,10 +156,14 @@ class AtHand:
         wired, now = self._wired, self.now
         with bar("counting") as shown:
             counts = judged(packs, (fact for fact in wired.registers.facts(steps(shown)) if fact.time <= now))
-        return {
-            pack.organisation: outcome_of(counts[pack.organisation], wired.registers.findings(now, pack.organisation))
-            for pack in packs
-        }
+        return {pack.organisation: outcome_of(counts[pack.organisation], self._of_version(pack, now)) for pack in packs}
+
+    def _of_version(self, pack: Pack, now: datetime) -> Iterator[Finding]:
+        """The findings since a version took effect; where it is the only one, all."""
+        since = start_of(pack.effective_from) if pack.earlier else None
+        for finding in self._wired.registers.findings(now, pack.organisation):
+            if since is None or finding.since >= since:
+                yield finding
 
     def findings(self, organisation: str, now: datetime) -> list[Finding]:
         """The findings of the statement in force, as they stand at a moment."""
@@ -169,6 +176,10 @@ class AtHand:
         names = {f"~{token(pack.organisation, id_)}": id_ for id_ in ids}
         with bar("trying") as shown:
             return list(self._wired.registers.tried(pack, names, now, steps(shown)))
+
+
+def _age(source: Source) -> tuple[date, int]:
+    return source.pack.effective_from, source.pack.file.statement.reading
 
 
 @contextmanager

@@ -355,9 +355,13 @@ def _told(old: Finding | None, new: Finding | None) -> Row:
 # --- a version as if it had been in force ---------------------------------------------------------------------------------
 
 
-def in_force_from(pack: Pack, day: date) -> Pack:
-    """The same pack as if it bound from another day: to ask what it would have found in what happened before it."""
-    if pack.effective_from == day:
+def in_force_from(pack: Pack, day: date, versions: Iterable[Pack] = ()) -> Pack:
+    """The same pack as if it bound from another day: to ask what it would have found in what happened since then.
+
+    `versions` are those in force until now; the ones from before that day still judge their own time.
+    """
+    earlier = tuple(version for version in versions if version.effective_from < day)
+    if pack.effective_from == day and pack.earlier == earlier:
         return pack
     statement = msgspec.structs.replace(pack.file.statement, effective_from=day)
-    return Pack(msgspec.structs.replace(pack.file, statement=statement), pack.law, pack.promises)
+    return Pack(msgspec.structs.replace(pack.file, statement=statement), pack.law, pack.promises, earlier)

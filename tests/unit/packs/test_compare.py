@@ -181,7 +181,7 @@ def test_a_later_version_is_tried_on_the_year_before_it_unless_a_day_is_given(tm
     later = _written(tmp_path, ("effective_from = 2025-01-01", "effective_from = 2027-01-01"), SHORTER)
     against = ["--against", str(DELINDE / "delinde.toml")]
     assert set(_tried(capsys, later, EVENTS, *against)) == {("changes", "DEL-02")}
-    assert {change for change, _ in _tried(capsys, later, EVENTS, *against, "--from", "2027-01-01")} == {"disappears"}
+    assert {change for change, _ in _tried(capsys, later, EVENTS, *against, "--from", "2027-01-01")} == set()
 
 
 def test_two_organisations_are_not_compared(capsys):
@@ -237,3 +237,42 @@ def test_a_pack_that_cannot_be_read_is_told(capsys):
         load_pack("nowhere.toml")
     assert run(["policy", "diff", "kcm", "nowhere.toml"]) == 2
     assert "nowhere.toml" in capsys.readouterr().err
+
+
+# --- several versions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def amended_ledger(tmp_path, capsys):
+    """A ledger with two versions of De Linde's statement: the second takes effect between its events."""
+    later = _written(
+        tmp_path, ('version = "2"', 'version = "3"'), ("effective_from = 2025-01-01", "effective_from = 2025-06-01")
+    )
+    for pack in (str(DELINDE / "delinde.toml"), later):
+        assert run(["policy", "adopt", pack, "--data", "data"]) == 0
+    assert run(["--data", "data", "ingest", EVENTS]) == 0
+    capsys.readouterr()
+    return tmp_path / "data"
+
+
+def test_a_correction_of_the_newest_version_leaves_the_time_before_it_as_it_was(tmp_path, capsys, amended_ledger):
+    wider = _written(
+        tmp_path,
+        ('version = "2"', 'version = "3"'),
+        ("effective_from = 2025-01-01", "effective_from = 2025-06-01"),
+        WIDER,
+        LISTED,
+        KEPT,
+    )
+    assert _tried(capsys, wider, "--data", str(amended_ledger)) == {}
+    found = _tried(capsys, wider, "--data", str(amended_ledger), "--from", "2025-01-01")
+    assert set(found) == {("disappears", "DEL-01")}
+
+
+def test_coverage_is_of_the_newest_version_and_its_time(capsys, amended_ledger):
+    assert run(["policy", "coverage", "delinde", "--data", str(amended_ledger), "--format", "json"]) == 0
+    out = capsys.readouterr()
+    assert "version 3, since 2025-06-01" in out.err
+    rows = {row["rule"]: row for row in map(json.loads, out.out.splitlines())}
+    assert rows["DEL-01"]["findings"] == 0, "what was found was found under the version before"
+    assert rows["DEL-02"]["judged"] > 0, "data from before are still kept"
