@@ -23,6 +23,15 @@ from ledger.domain.errors import StoreUnavailable
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long forms run only when they are asked for (`make soak`)."""
+    if os.environ.get("PDL_SOAK"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="long; make soak runs it"))
+
+
 class Pdl:
     """The command `pdl` on a data directory of its own, in processes of its own."""
 
@@ -33,8 +42,8 @@ class Pdl:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PDL_")}
         return kept | {"PDL_DATA": str(self.data), "PYTHONPATH": str(ROOT)} | more
 
-    def start(self, *arguments: str, file_bytes: int | None = None, **environment: str) -> subprocess.Popen[str]:
-        """Start it; `file_bytes` is the size that no file may pass, which is how a disk gets full here."""
+    def start(self, *arguments: str, file_bytes: int | str | None = None, **environment: str) -> subprocess.Popen[str]:
+        """Start it; `file_bytes` is the size that no file may pass, which is how a disk gets full here ("N:": it may be raised later)."""
         limit = ["prlimit", f"--fsize={file_bytes}"] if file_bytes is not None else []
         return subprocess.Popen(
             [*limit, sys.executable, "-m", "consumers.cli", *arguments],
@@ -47,7 +56,7 @@ class Pdl:
         )
 
     def __call__(
-        self, *arguments: str, status: int = 0, stdin: str = "", file_bytes: int | None = None, **environment: str
+        self, *arguments: str, status: int = 0, stdin: str = "", file_bytes: int | str | None = None, **environment: str
     ) -> str:
         process = self.start(*arguments, file_bytes=file_bytes, **environment)
         out, err = process.communicate(stdin, timeout=120)
