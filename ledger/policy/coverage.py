@@ -15,7 +15,7 @@ from ledger.policy.findings import Finding
 from ledger.policy.model import Pack, Rule
 from ledger.policy.promises.records import ACCOUNTABILITY
 from ledger.policy.references import promised_rules
-from ledger.policy.sentences import Sentence, at_place, places_of, sentences
+from ledger.policy.sentences import Sentence, cited, sentences
 
 if TYPE_CHECKING:
     from ledger.policy.law import Law
@@ -146,8 +146,7 @@ def _rules_by_sentence(rules: Iterable[Rule], statement: str, found: list[Senten
     placed: dict[int, dict[str, None]] = {}
     for rule in rules:
         for words in (rule.words, *rule.more):
-            places = places_of(statement, words)
-            sentence = at_place(found, places[0]) if len(places) == 1 else None
+            sentence = cited(found, statement, words)
             if sentence is not None:
                 placed.setdefault(sentence.start, {})[rule.id] = None
     return {start: sorted(ids) for start, ids in placed.items()}

@@ -22,7 +22,7 @@ from ledger.policy.model import UNSPECIFIED, Dataset, Pack, PackFile, Rule
 from ledger.policy.packs import dpv_terms, parse_pack, places
 from ledger.policy.promises import ClientParameter, Matrix, Promise, Recipients, Retention
 from ledger.policy.references import RULE, is_unknown, promised_rules, references
-from ledger.policy.sentences import at_place, line_of, places_of, sentences
+from ledger.policy.sentences import cited, line_of, places_of, sentences
 
 WORDS_MAX: Final = 120
 """The longest citation, in characters: enough to find the sentence, too little to be a copy of it."""
@@ -424,9 +424,7 @@ class _Sentences:
 
     def beside(self, fault: Fault) -> Fault:
         """The fault with its sentence, where its citation is in the text once."""
-        words = fault.words or ""
-        places = places_of(self._text, words)
-        sentence = at_place(self._found, places[0]) if len(places) == 1 else None
+        sentence = cited(self._found, self._text, fault.words or "")
         if sentence is None:
             return fault
         return replace(fault, sentence=sentence.text, sentence_line=sentence.line)

@@ -13,7 +13,7 @@ _END: Final = re.compile(r"(?<=[.!?])[\"'\u2019\u201d)]*\s+(?=[\"'\u2018\u201c(]
 _ABBREVIATION: Final = re.compile(
     r"(?:\b(?:[A-Z]\.)+|\b(?:Ltd|B\.V|bijv|e\.d|evt|nr|art|etc|enz|incl|dr|mr|drs|ing)\.)$", re.IGNORECASE
 )
-_MARK: Final = re.compile(r"^\s*(?:[-\u2013\u2022*¹²³x]\s+|[¹²³]|\d+(?:\.\d+)*\.?\s+|[a-z]\.\s+)*")
+_MARK: Final = re.compile(r"^\s*(?:[-\u2013\u2022*¹²³x]\s+|[¹²³]|\d{1,2}(?:\.\d+)*\.?\s+(?=\D)|[a-z]\.\s+)*")
 
 
 class Sentence(Struct, frozen=True, kw_only=True):
@@ -74,3 +74,13 @@ def at_place(found: Iterable[Sentence], place: int) -> Sentence | None:
     ordered = list(found)
     at = bisect_right([sentence.start for sentence in ordered], place) - 1
     return ordered[at] if at >= 0 and place < ordered[at].end else None
+
+
+def cited(found: Iterable[Sentence], text: str, words: str) -> Sentence | None:
+    """The sentence that words place a rule in: where they stand once; None where they are absent or recur."""
+    places = places_of(text, words)
+    if len(places) != 1:
+        return None
+    ordered = list(found)
+    # Words may begin at the bullet of a list item, which is no part of its sentence.
+    return at_place(ordered, places[0]) or at_place(ordered, places[0] + len(words) - 1)

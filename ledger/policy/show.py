@@ -17,7 +17,7 @@ from ledger.policy.model import (
     Prohibited,
     Retention,
 )
-from ledger.policy.sentences import at_place, places_of, sentences
+from ledger.policy.sentences import cited, sentences
 
 Language: TypeAlias = Literal["nl", "en"]
 Row: TypeAlias = dict[str, Any]
@@ -139,8 +139,7 @@ class _Text:
         return list(dict.fromkeys(self._around(pack.rules[id_].words) for id_ in rules))
 
     def _around(self, words: str) -> str:
-        places = places_of(self._statement, words)
-        sentence = at_place(self._sentences, places[0]) if len(places) == 1 else None
+        sentence = cited(self._sentences, self._statement, words)
         return sentence.text if sentence is not None else words
 
 
