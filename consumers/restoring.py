@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ from ledger.decisions import DESTROYED
 from ledger.domain.errors import LedgerError, Unreadable
 from ledger.keys import KeyStatus
 from ledger.keys.journal import Journal
-from ledger.keys.root import FileRoots, Roots
+from ledger.keys.root import Roots
 from ledger.keys.sqlite import open_key_store
 from ledger.store.sqlite import SQLiteEventLog
 
@@ -52,9 +52,11 @@ def gathered(data: Path, sources: tuple[Path, ...]) -> dict[str, Path]:
     }
 
 
-def rehearse(parts: Mapping[str, Path], roots: Roots | None = None) -> Rehearsal:
-    """Open copies of these files together, replay the journal, and look for every key that the log names."""
-    roots = roots or FileRoots(parts[ROOT])
+def rehearse(parts: Mapping[str, Path], roots_of: Callable[[str], Roots]) -> Rehearsal:
+    """Open copies of these files together, replay the journal, and look for every key that the log names.
+
+    `roots_of` knows where the roots of a ledger are, by its id.
+    """
     with tempfile.TemporaryDirectory(prefix="pdl-rehearsal-") as name:
         copy = Path(name)
         findings: list[Finding] = []
@@ -64,14 +66,14 @@ def rehearse(parts: Mapping[str, Path], roots: Roots | None = None) -> Rehearsal
                 findings.append(Finding(part, str(parts[part]), missing, fits=False))
         if findings:
             return Rehearsal(tuple(findings), fits=False)
-        return _opened(parts, copy, roots)
+        return _opened(parts, copy, roots_of)
 
 
-def _opened(parts: Mapping[str, Path], copy: Path, roots: Roots) -> Rehearsal:
+def _opened(parts: Mapping[str, Path], copy: Path, roots_of: Callable[[str], Roots]) -> Rehearsal:
     findings: list[Finding] = []
 
     def found(part: str, text: str, *, fits: bool = True) -> None:
-        findings.append(Finding(part, str(parts[part]) if part != ROOT else roots.place, text, fits))
+        findings.append(Finding(part, str(parts[part]), text, fits))
 
     part, size = LOG, None
     try:
@@ -82,8 +84,13 @@ def _opened(parts: Mapping[str, Path], copy: Path, roots: Roots) -> Rehearsal:
             part = JOURNAL
             entries = Journal(copy / JOURNAL).entries()
             part = ROOT
+            roots = roots_of(log.ledger_id)
             held = roots.held()
-            found(ROOT, f"{roots.kind}, epoch {', '.join(str(root.epoch) for root in held) or 'none'}", fits=bool(held))
+            found(
+                ROOT,
+                f"{roots.kind}: {roots.place}, epoch {', '.join(str(root.epoch) for root in held) or 'none'}",
+                fits=bool(held),
+            )
             part = KEYS
             before, after, seen = _keys(copy, log, roots)
             found(JOURNAL, f"{len(entries):,} erasures; {before - after.keys:,} keys would be destroyed again")

@@ -80,6 +80,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             le=1_440,
         ),
     ] = 15
+    root: Annotated[
+        Literal["file", "pkcs11"],
+        _help("Where the root key is: in root/ beside the keys, or in a PKCS#11 token. Choose before the first event."),
+    ] = "file"
+    pkcs11_module: Annotated[str | None, _help("Library of the token, a path ending in .so.")] = None
+    pkcs11_token: Annotated[str | None, _help("Label of the token.")] = None
+    pkcs11_pin_file: Annotated[
+        str | None, _help("File whose first line is the PIN of the token: secrets are files, never variables.")
+    ] = None
     batch_facts: Annotated[
         int, _help("How many inputs are decoded, sealed and committed together.", ge=1, le=50_000)
     ] = 2_000
@@ -230,6 +239,10 @@ def _checked(found: dict[str, Any], where: str) -> Settings:
             f"{where}: alone = false needs a mirror of the keys: name a folder on another disk as `mirror`, "
             "or set alone = true."
         )
+    if settings.root == "pkcs11" and not (
+        settings.pkcs11_module and settings.pkcs11_token and settings.pkcs11_pin_file
+    ):
+        raise Unreadable(f"{where}: root = pkcs11 needs pkcs11_module, pkcs11_token and pkcs11_pin_file.")
     if settings.alone and settings.mirror is not None:
         raise Unreadable(f"{where}: with a `mirror` the keys do not stand alone; set alone = false.")
     return settings

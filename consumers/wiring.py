@@ -246,7 +246,7 @@ def open_ledger(
             data,
             ledger_id=log.ledger_id,
             create=create and log.size() == 0,
-            roots=roots_of(settings, data),
+            roots=roots_of(settings, data, log.ledger_id),
             mirror=None if settings.mirror is None else data / settings.mirror,
         )
         stack.callback(keys.close)
@@ -293,10 +293,21 @@ def check_keys(log: SQLiteEventLog, keys: KeyStore, data: Path, *, whole: bool =
     _newest_erasure_stands(log, keys, data)
 
 
-def roots_of(settings: Settings, data: Path) -> Roots:
-    """Where the roots of a ledger are."""
-    del settings
-    return FileRoots(data / "root")
+def roots_of(settings: Settings, data: Path, ledger_id: str) -> Roots:
+    """Where the roots of a ledger are; raises Unreadable or StoreUnavailable where a token cannot be used."""
+    if settings.root == "file":
+        return FileRoots(data / "root")
+    try:
+        from ledger.keys.token import TokenRoots  # noqa: PLC0415 -- an extra, and only where it is asked for
+    except ImportError as error:
+        raise Unreadable("root = pkcs11 needs python-pkcs11: install personal-data-ledger[pkcs11]") from error
+    file = data / (settings.pkcs11_pin_file or "")
+    try:
+        pin = file.read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unreadable(f"pkcs11_pin_file {file} cannot be read") from error
+    module, token = Path(settings.pkcs11_module or ""), settings.pkcs11_token or ""
+    return TokenRoots(module, token, pin, label=f"pdl-root {ledger_id}")
 
 
 def _keys_are_there(log: SQLiteEventLog, keys: KeyStore, after: int) -> None:

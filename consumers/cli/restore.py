@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import click
@@ -50,7 +51,7 @@ def restore(rehearse: bool, sources: tuple[Path, ...], form: str) -> int:
     data = data_directory(click.get_current_context().find_root().obj)
     settings = read_settings(data, os.environ)
     parts = restoring.gathered(data, sources)
-    found = restoring.rehearse(parts, roots_of(settings, parts[restoring.ROOT].parent))
+    found = restoring.rehearse(parts, partial(roots_of, settings, parts[restoring.ROOT].parent))
     if form == "table":
         rows([row._asdict() | {"fits": "yes" if row.fits else "NO"} for row in found.findings], form)
         click.echo("\nThese files belong together." if found.fits else "\nDo not restore these files together.")

@@ -215,9 +215,10 @@ class Vault:
 
     def end_root(self, epoch: int, *, at: datetime, mirror: Path | None) -> None:
         """Destroy the root of an epoch that ended, at the mirror too, and say so."""
-        if mirror is not None:
-            self.roots.recall(epoch, mirror)
-        self.roots.destroy(epoch)
+        with self.reading():
+            if mirror is not None:
+                self.roots.recall(epoch, mirror)
+            self.roots.destroy(epoch)
         with self.reading(), self.writing():
             self.each("close_epoch", [(at.isoformat(), int(mirror is not None), epoch)])
 

@@ -6,6 +6,7 @@ of stays in memory until something else needs the place.
 
 from __future__ import annotations
 
+import ctypes
 import os
 from functools import cache
 from typing import Final
@@ -32,6 +33,17 @@ def draw(size: int = KEY_SIZE) -> bytearray:
 def wipe(secret: bytearray) -> None:
     """Overwrite a secret that is not needed any more."""
     secret[:] = bytes(len(secret))
+
+
+def taken(secret: bytes) -> bytearray:
+    """A secret that a library gave us as `bytes`, in a buffer to be wiped; the original is overwritten.
+
+    Nobody else may have it: `bytes` are not meant to change. CPython keeps the content behind a header of fixed size.
+    """
+    kept = bytearray(secret)
+    if len(secret) > 1:  # Shorter ones are shared by everyone.
+        ctypes.memset(id(secret) + bytes.__basicsize__ - 1, 0, len(secret))
+    return kept
 
 
 def wrap(under: AESGCM, secret: bytes | bytearray | memoryview, name: bytes) -> bytes:

@@ -18,12 +18,13 @@ from ledger.keys.memory import MemoryKeyStore
 from ledger.keys.postgres import SCHEMA, open_key_store_on_postgres
 from ledger.keys.sqlite import open_key_store
 from ledger.postgres import Address
+from tests.softhsm import token_roots
 
 ADA = Identifier("acme", "email", "ada@example.org")
 BEN = Identifier("acme", "email", "ben@example.org")
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite and token", "postgres"])
 def store(request, tmp_path: Path):
     if request.param == "postgres":
         address = Address(request.getfixturevalue("postgres_url"), SCHEMA)
@@ -35,7 +36,10 @@ def store(request, tmp_path: Path):
 
 
 def _store(kind: str, place: Path) -> KeyStore:
-    return MemoryKeyStore("a ledger") if kind == "memory" else open_key_store(place, ledger_id="a ledger", create=True)
+    if kind == "memory":
+        return MemoryKeyStore("a ledger")
+    roots = token_roots() if kind == "sqlite and token" else None
+    return open_key_store(place, ledger_id="a ledger", create=True, roots=roots)
 
 
 def person_of(store: KeyStore, identifier: Identifier) -> str:

@@ -19,21 +19,29 @@ import pytest
 
 from ledger.domain.errors import KeyMissing, LedgerError, StoreUnavailable, WrongLedger
 from ledger.keys import Erased, Fence, Identifier, Key, KeyStore, Scope, root, store, vault
-from ledger.keys.root import FileRoots
+from ledger.keys.root import FileRoots, Roots
 from ledger.keys.sqlite import open_key_store
 from ledger.keys.store import WrappedKeyStore
 from ledger.keys.wrap import draw
+from tests.softhsm import token_roots
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
 
 
-def begin(place: Path, mirror: Path | None = None) -> WrappedKeyStore:
-    return open_key_store(place, ledger_id="a ledger", create=True, mirror=mirror)
+def begin(place: Path, mirror: Path | None = None, roots: Roots | None = None) -> WrappedKeyStore:
+    return open_key_store(place, ledger_id="a ledger", create=True, mirror=mirror, roots=roots)
 
 
-def again(place: Path, mirror: Path | None = None) -> WrappedKeyStore:
-    return open_key_store(place, ledger_id="a ledger", create=False, mirror=mirror)
+def again(place: Path, mirror: Path | None = None, roots: Roots | None = None) -> WrappedKeyStore:
+    return open_key_store(place, ledger_id="a ledger", create=False, mirror=mirror, roots=roots)
+
+
+def roots_in(kind: str, place: Path) -> Roots:
+    return FileRoots(place / "root") if kind == "file" else token_roots()
+
+
+KINDS = pytest.mark.parametrize("kind", ["file", "pkcs11"])
 
 
 def identifier(number: int) -> Identifier:
@@ -60,11 +68,15 @@ def every_byte(*places: Path) -> bytes:
 # --- what older copies open
 
 
+@KINDS
 @pytest.mark.parametrize("erasures", [5, pytest.param(50, marks=pytest.mark.slow)])
-def test_no_backup_from_before_an_erasure_opens_with_the_root_of_today(tmp_path: Path, erasures: int) -> None:
+def test_no_backup_from_before_an_erasure_opens_with_the_root_of_today(
+    tmp_path: Path, kind: str, erasures: int
+) -> None:
     place, backups = tmp_path / "keys", []
     place.mkdir()
-    keys = begin(place)
+    roots = roots_in(kind, place)
+    keys = begin(place, roots=roots)
     people = filled(keys, 2 * erasures)
     ids = ids_of(keys, people)
     secrets = {scope: key.aead.encrypt(b"n" * 12, b"value", None) for scope, key in keys.obtain(ids).items()}
@@ -84,11 +96,10 @@ def test_no_backup_from_before_an_erasure_opens_with_the_root_of_today(tmp_path:
         assert isinstance(key, Key)
         assert key.aead.decrypt(b"n" * 12, secrets[scope], None) == b"value", "survivors open, all of them"
     keys.close()
-    (current,) = FileRoots(place / "root").held()
+    (current,) = roots.held()
     for backup in backups:
-        shutil.copytree(place / "root", backup / "root")
         with pytest.raises(WrongLedger, match="backup from before an erasure"):
-            again(backup)
+            again(backup, roots=roots)
         with closing(sqlite3.connect(backup / "keys.db")) as db:
             wrapped = db.execute("SELECT number, wrapped FROM bucket").fetchall()
             wrapped += db.execute("SELECT name, wrapped FROM secret").fetchall()
@@ -331,9 +342,13 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from ledger.keys import root, sqlite
+from ledger.keys.root import FileRoots
 from ledger.keys.sqlite import open_key_store
+from ledger.keys.token import TokenRoots
 
 place, mirror, steps = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+token = sys.argv[4:]
+roots = TokenRoots(Path(token[0]), *token[1:3], label=token[3]) if token else FileRoots(place / "root")
 
 def step():
     # Killed before the nth thing that touches a disk.
@@ -361,12 +376,15 @@ def dying(call):
         return call(*args, **more)
     return with_step
 
-store = open_key_store(place, ledger_id="a ledger", create=False, mirror=mirror)
+roots.held()
+store = open_key_store(place, ledger_id="a ledger", create=False, mirror=mirror, roots=roots)
 store._vault.database.db = Dying(store._vault.database.db)
 for name in ("fsync", "open"):
     setattr(os, name, dying(getattr(os, name)))
 for name in ("replace", "unlink"):
     setattr(Path, name, dying(getattr(Path, name)))
+for name in ("make", "destroy"):
+    setattr(roots, name, dying(getattr(roots, name)))
 store.close_epoch(at=datetime(2026, 3, 1, 12, tzinfo=UTC))
 store.close()
 """
@@ -375,46 +393,73 @@ store.close()
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_closing_an_epoch_may_be_killed_anywhere(tmp_path: Path, stride: int) -> None:
     whole = tmp_path / "whole"
+    ids, people, old = _one_erased(whole, None)
+    finished = 0
+    for steps in range(0, 400, stride):
+        place = tmp_path / str(steps)
+        shutil.copytree(whole, place)
+        ended = _killed(place, steps)
+        here, there = FileRoots(place / "keys" / "root"), FileRoots(place / "mirror" / "root")
+        finished += _whole_again(place, None, ids, people, old, [here, there])
+        shutil.rmtree(place)
+        if ended:
+            break
+    assert finished
+    assert steps > 40
+
+
+@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.slow)])
+def test_closing_an_epoch_of_a_token_may_be_killed_anywhere(tmp_path: Path, stride: int) -> None:
+    finished = 0
+    for steps in range(0, 400, stride):
+        roots, place = token_roots(), tmp_path / str(steps)
+        ids, people, old = _one_erased(place, roots)
+        ended = _killed(place, steps, str(roots._module), roots._token, roots._pin, roots._label)
+        finished += _whole_again(place, roots, ids, people, old, [roots])
+        if ended:
+            break
+    assert finished
+    assert steps > 20
+
+
+def _one_erased(whole: Path, roots: Roots | None) -> tuple[dict[Scope, str], list[list[Scope]], str]:
     (whole / "keys").mkdir(parents=True)
     (whole / "mirror").mkdir()
-    keys = begin(whole / "keys", whole / "mirror")
+    keys = begin(whole / "keys", whole / "mirror", roots)
     people = filled(keys, 4)
     ids = ids_of(keys, people)
     keys.destroy([], people=[people[0][0].person], case="case-1", generation=1, at=NOON)
     old = keys.status().root
     keys.close()
-    finished = 0
-    for steps in range(0, 400, stride):
-        place = tmp_path / str(steps)
-        shutil.copytree(whole, place)
-        ended = subprocess.run(
-            [sys.executable, "-c", CRASH, str(place / "keys"), str(place / "mirror"), str(steps)],
-            capture_output=True,
-            check=False,
-            cwd=ROOT,
-        )
-        assert ended.returncode in {0, -9}, ended.stderr
-        keys = again(place / "keys", place / "mirror")
-        final = keys.finality(["case-1"])["case-1"]
-        held = [root.id for root in FileRoots(place / "keys" / "root").held()]
-        if final.irreversible is not None:
-            assert old not in held, "never said before the old root is gone"
-            assert old not in [root.id for root in FileRoots(place / "mirror" / "root").held()]
-            finished += 1
-        _all_but_the_first(keys, ids, people)
-        keys.close_epoch(at=NOON + timedelta(hours=1))
-        assert keys.finality(["case-1"])["case-1"].irreversible is not None
-        _all_but_the_first(keys, ids, people)
-        status = keys.status()
-        assert (status.unfinished, status.pending, status.stale) == (False, (), 0)
-        assert [root.id for root in FileRoots(place / "keys" / "root").held()] == [status.root]
-        assert [root.id for root in FileRoots(place / "mirror" / "root").held()] == [status.root]
-        keys.close()
-        shutil.rmtree(place)
-        if ended.returncode == 0:
-            break
-    assert finished
-    assert steps > 40
+    return ids, people, old
+
+
+def _killed(place: Path, steps: int, *token: str) -> bool:
+    """Close the epoch in a process that is killed before so many steps; whether it came to its end."""
+    command = [sys.executable, "-c", CRASH, str(place / "keys"), str(place / "mirror"), str(steps), *token]
+    ended = subprocess.run(command, capture_output=True, check=False, cwd=ROOT)
+    assert ended.returncode in {0, -9}, ended.stderr
+    return ended.returncode == 0
+
+
+def _whole_again(
+    place: Path, roots: Roots | None, ids: dict[Scope, str], people: list[list[Scope]], old: str, where: list[Roots]
+) -> bool:
+    """Whether it had been called irreversible by then; and whatever was, it is whole now."""
+    keys = again(place / "keys", place / "mirror", roots)
+    finished = keys.finality(["case-1"])["case-1"].irreversible is not None
+    if finished:
+        assert not any(root.id == old for its in where for root in its.held()), "never said before the old root is gone"
+    _all_but_the_first(keys, ids, people)
+    keys.close_epoch(at=NOON + timedelta(hours=1))
+    assert keys.finality(["case-1"])["case-1"].irreversible is not None
+    _all_but_the_first(keys, ids, people)
+    status = keys.status()
+    assert (status.unfinished, status.pending, status.stale) == (False, (), 0)
+    for its in where:
+        assert [root.id for root in its.held()] == [status.root]
+    keys.close()
+    return finished
 
 
 def _all_but_the_first(keys: KeyStore, ids: dict[Scope, str], people: list[list[Scope]]) -> None:
