@@ -16,6 +16,7 @@ from consumers.cli.source import complete_up_to, who_may_speak
 from consumers.cli.telling import told
 
 if TYPE_CHECKING:
+    from consumers.settings import Settings
     from consumers.wiring import Wired
 
 
@@ -46,8 +47,15 @@ def status(form: str) -> None:
     behind = [{"register": name, **state} for name, state in found["registers"].items() if state["lag"]]
     table(behind, nothing=f"All {len(found['registers'])} registers follow the log to its end.")
     click.echo(f"\napproval = {settings.approval}: whoever may run `pdl erase` here can erase alone.")
-    click.echo("alone = true: the keys stand on this disk only.")
+    click.echo(where_keys_are(settings))
     click.echo(speaking)
+
+
+def where_keys_are(settings: Settings) -> str:
+    """What the settings alone and mirror say, in a sentence."""
+    if settings.mirror is None:
+        return "alone = true: the keys stand on this disk only."
+    return f"mirror = {settings.mirror}: the keys stand there as well (`pdl keys status`)."
 
 
 def status_of(wired: Wired) -> dict[str, Any]:

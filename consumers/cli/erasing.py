@@ -249,7 +249,9 @@ def _draw(answer: dict[str, Any], *, already: bool, rehearsed: bool) -> None:
         )
     if answer["recipients"]:
         click.echo(f"These recipients must be told (GDPR Art. 19): {', '.join(answer['recipients'])}.")
-    click.echo(f"\n{_APPROVAL[answer['approval']]} alone = true: the keys had no mirror.")
+    click.echo(
+        f"\n{_APPROVAL[answer['approval']]}{' alone = true: the keys had no mirror.' if answer['alone'] else ''}"
+    )
 
 
 _APPROVAL: Final = {
