@@ -23,7 +23,8 @@ NOBODY: Final = Person((), Organisation())
 class Setting:
     """A pack with the law under it, as every promise of it needs them; made once per pack.
 
-    A version of a statement governs from `binds` (the law: `law_binds`) until the next one takes effect, at `ends`.
+    A version of a statement governs from `binds` (the law: `law_binds`) until the next one takes effect, at `ends`; `began`
+    is when the first version took effect.
     """
 
     def __init__(self, pack: Pack, ends: datetime = FOREVER, earlier: Sequence[Pack] = ()) -> None:
@@ -34,6 +35,7 @@ class Setting:
         self.organisation: Final = pack.organisation
         self.binds: Final = start_of(pack.effective_from)
         self.law_binds: Final = max(self.binds, start_of(pack.law.binds_from))
+        self.began: Final = start_of(earlier[0].effective_from) if earlier else self.binds
         self._words: dict[str, tuple[str, str]] = {}
 
     def governs(self, at: datetime, *, law: bool = False) -> bool:

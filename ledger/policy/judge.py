@@ -8,7 +8,7 @@ are its parts, for a register that keeps up with a log. Sources: the contract an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -498,10 +498,21 @@ class _Versions:
         return self.machines[0].setting
 
     def person(self, person: Person, organisation: Organisation) -> list[Finding]:
-        return _overdue_once(machine.person(person, organisation) for machine in self.machines)
+        told: list[Finding] = []
+        collected = {fact.id: at for at, fact in enumerate(person.types.get(COLLECTED, ()))}
+        for machine in self.machines:
+            fresh: list[Finding] = []
+            for finding in machine.person(person, organisation):
+                if finding.code == "overdue":
+                    told, kept = _overdue_beside(told, finding, machine.setting.binds, collected)
+                    fresh += kept
+                else:
+                    fresh.append(finding)
+            told = [*told, *fresh]
+        return told
 
     def whole(self, organisation: Organisation) -> list[Finding]:
-        return _overdue_once(machine.whole(organisation) for machine in self.machines)
+        return [found for machine in self.machines for found in machine.whole(organisation)]
 
     def status(self, person: Person, organisation: Organisation) -> list[RetentionLine]:
         lines = {_place(line): line for line in self.machines[-1].status(person, organisation)}
@@ -537,31 +548,42 @@ def _sooner(line: RetentionLine, earlier: RetentionLine) -> RetentionLine:
     )
 
 
-def _overdue_once(versions: Iterable[list[Finding]]) -> list[Finding]:
-    """The findings, with data that several versions call overdue under one rule told once, from the earliest moment."""
-    told: list[Finding] = []
-    for findings in versions:
-        before = len(told)
-        for finding in findings:
-            at = next((at for at in range(before) if _same_overdue(told[at], finding)), None)
-            if at is None:
-                told.append(finding)
-            else:
-                told[at] = _joined_overdue(told[at], finding)
-    return told
+def _overdue_beside(
+    told: Sequence[Finding], finding: Finding, binds: datetime, collected: Mapping[str, int]
+) -> tuple[list[Finding], list[Finding]]:
+    """What earlier versions told, and what is left of a finding of the next: the earlier moment tells of a collection.
+
+    `binds` is when the next version took effect, where an earlier one may have stopped; `collected` has the place of each
+    collection of the person in time.
+    """
+    left = mine = {id_ for id_ in finding.about if id_ in collected}
+    rows: list[Finding] = []
+    for row in told:
+        common = left.intersection(row.about) if _same_overdue(row, finding) else set[str]()
+        if row == msgspec.structs.replace(finding, about=row.about):
+            left = left.union(id_ for id_ in row.about if id_ in collected)  # One finding about them all.
+        elif common and row.since <= finding.since:
+            rows.append(msgspec.structs.replace(row, until=finding.until) if row.until == binds else row)
+            left = left - common
+        elif common:
+            rows += _about(row, {id_ for id_ in row.about if id_ in collected} - common, collected)
+        else:
+            rows.append(row)
+    return rows, _about(finding, left, collected) if mine else [finding]
 
 
-def _joined_overdue(one: Finding, other: Finding) -> Finding:
-    first = min(one, other, key=order)
-    until = None if one.until is None or other.until is None else max(one.until, other.until)
-    return msgspec.structs.replace(first, until=until)
+def _about(finding: Finding, kept: set[str], collected: Mapping[str, int]) -> list[Finding]:
+    """The finding about these collections, in their order, and what else it rests on; none where none are left."""
+    if not kept:
+        return []
+    rest = [id_ for id_ in finding.about if id_ not in collected]
+    return [msgspec.structs.replace(finding, about=(*sorted(kept, key=collected.__getitem__), *rest))]
 
 
 def _same_overdue(before: Finding, finding: Finding) -> bool:
     return (
         before.code == finding.code == "overdue"
         and (before.rule, before.dataset, before.client) == (finding.rule, finding.dataset, finding.client)
-        and not set(before.about).isdisjoint(finding.about)
         and (before.until is None or finding.since <= before.until)
         and (finding.until is None or before.since <= finding.until)
     )

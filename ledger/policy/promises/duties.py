@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ledger.domain.calendar import (
     FOREVER,
@@ -36,6 +36,9 @@ from ledger.policy.timeline import (
     by_time,
     same,
 )
+
+if TYPE_CHECKING:
+    from ledger.policy.model import Pack
 
 
 class Cadence(PromiseBase, frozen=True, kw_only=True, tag="cadence"):
@@ -151,18 +154,21 @@ def _triggers(promise: Duty, case: Case) -> list[Fact]:
     """The acts or milestones that ask for information, bound by the statement's date and by what they must follow."""
     person, binds = case.person, case.setting.binds
     if promise.effective:
+        if any(_asked_already(promise, pack) for pack in case.setting.earlier):
+            return []
         held = [copy.collected for copy in case.copies(promise.activity or "") if copy.start < binds < copy.end]
         return sorted({fact.id: fact for fact in held}.values(), key=by_time)[:1]
     if promise.milestone is not None:
-        rows = [mark.fact for mark in person.milestone(promise.milestone) if case.setting.governs(mark.time)]
-        rows = [fact for at, fact in enumerate(rows) if not _repeats(fact, rows[:at], promise, case)]
+        reached = [mark.fact for mark in person.milestone(promise.milestone)]
+        rows = [fact for at, fact in enumerate(reached) if not _repeats(fact, reached[:at], promise, case)]
+        rows = [fact for fact in rows if case.setting.governs(fact.time)]
         return [fact for fact in rows if fact.person is not None or _had_before(promise, fact, case)]
     when = promise.when or When()
     rows = [
         fact
         for type_ in types_of(when)
         for fact in person.types.get(type_, ())
-        if case.setting.governs(fact.time, law=promise.statutory) and matcher(when)(fact)
+        if fact.time >= case.setting.began and matcher(when)(fact)
     ]
     if promise.once:
         rows = _first_of_each(rows, case, promise.after_milestone)
@@ -173,7 +179,12 @@ def _triggers(promise: Duty, case: Case) -> list[Fact]:
             for fact in rows
             if any(mark.time <= fact.time and same(mark.fact.reference, fact.reference) for mark in marks)
         ]
-    return rows
+    return [fact for fact in rows if case.setting.governs(fact.time, law=promise.statutory)]
+
+
+def _asked_already(promise: Duty, earlier: Pack) -> bool:
+    """Whether an earlier version of the statement promised the same to those who were there when it took effect."""
+    return any(isinstance(row, Duty) and row.effective and row.informed == promise.informed for row in earlier.promises)
 
 
 def _repeats(fact: Fact, before: Sequence[Fact], promise: Duty, case: Case) -> bool:
