@@ -59,7 +59,7 @@ class Pdl:
         self, *arguments: str, status: int = 0, stdin: str = "", file_bytes: int | str | None = None, **environment: str
     ) -> str:
         process = self.start(*arguments, file_bytes=file_bytes, **environment)
-        out, err = process.communicate(stdin, timeout=120)
+        out, err = process.communicate(stdin, timeout=3_600 if os.environ.get("PDL_SOAK") else 120)
         assert process.returncode == status, f"{arguments[0]}: {process.returncode}\n{out}\n{err}"
         assert "Traceback" not in err
         self.said = err
