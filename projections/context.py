@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from ledger.policy.timeline import LINKED, RETRACTED, UNLINKED
 from ledger.sealing import Record, header_of
 from projections.page import Group, Page
-from projections.register import Ask, Log, Register, Row
+from projections.register import Ask, Log, Register, Row, micros
 from projections.trail import key_of
 
 _AT_ONCE: Final = 500
@@ -45,7 +45,7 @@ class Context(Register):
         tied: dict[str, list[int]] = {}
         for group in page.groups:
             name, time = group.line.organisation, min(group.times)
-            place = (time, group.source)
+            place = (micros(time), group.source)
             if name not in earliest or place < earliest[name]:
                 earliest[name], tied[name] = place, []
             if place == earliest[name]:
@@ -127,4 +127,6 @@ def _pairs(people: Iterable[str], also: Iterable[str]) -> Iterator[tuple[bytes, 
 def _ahead(group: Group) -> list[tuple[int, int, bool, str | None]]:
     people: Sequence[str | None] = group.people or [None] * len(group.times)
     rows = zip(group.positions, group.times, group.numbers, people, strict=True)
-    return [(at, time, number is not None, person) for at, time, number, person in rows if time > group.recorded]
+    return [
+        (at, micros(time), number is not None, person) for at, time, number, person in rows if time > group.recorded
+    ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import compress
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -71,7 +72,7 @@ class Own(Struct, gc=False, kw_only=True):
 
     source: str
     time: datetime
-    recorded: datetime
+    recorded: str
     person: str | None = None
     sequence: int | None = None
 
@@ -146,6 +147,7 @@ _shape: Final = msgspec.json.Decoder(Line).decode
 _details: Final = msgspec.json.Decoder(list[Detail]).decode
 _owns: Final = msgspec.json.Decoder(list[Own]).decode
 _decision: Final = msgspec.json.decode
+_moment: Final = datetime.fromisoformat
 
 
 def micros(moment: datetime) -> int:
@@ -177,16 +179,15 @@ class Decision(NamedTuple):
 class Group(NamedTuple):
     """Facts of one type and source that share a line and were recorded together: positions, times ... side by side.
 
-    Moments are microseconds since 1970. `people` is None where they name nobody; `numbers` are those that their
-    source gave them, where it did.
+    `people` is None where they name nobody; `numbers` are those that their source gave them, where it did.
     """
 
     topic: str
     source: str
     line: Line
-    recorded: int
+    recorded: datetime
     positions: list[int]
-    times: list[int]
+    times: list[datetime]
     people: list[str] | None
     numbers: list[int | None]
 
@@ -253,17 +254,33 @@ class Page:
 
     def _add_shaped(self, draft: _Draft) -> None:
         owns = _several(_owns, b"[{" + b"},{".join(draft.owns) + b"}]", draft.positions)
-        together: dict[tuple[str, datetime, bool], list[tuple[int, Own]]] = {}
+        together: dict[tuple[str, str, bool], tuple[list[int], list[Own]]] = {}
         for position, own in zip(draft.positions, owns, strict=True):
-            together.setdefault((own.source, own.recorded, own.person is None), []).append((position, own))
-        for facts in together.values():
-            self._add(draft.topic, draft.line, facts)
+            place = (own.source, own.recorded, own.person is None)
+            if place not in together:
+                together[place] = ([], [])
+            positions, mine = together[place]
+            positions.append(position)
+            mine.append(own)
+        for (source, recorded, _), (positions, mine) in together.items():
+            self._add(draft.topic, draft.line, source, _moment(recorded), positions, mine)
 
-    def _add(self, topic: str, line: Line, facts: Sequence[tuple[int, Own | Detail]]) -> None:
+    def _add(
+        self,
+        topic: str,
+        line: Line,
+        source: str,
+        recorded: datetime,
+        positions: list[int],
+        facts: Sequence[Own | Detail],
+    ) -> None:
         if self.bound is not None:
-            facts = [fact for fact in facts if self.bound.admits(fact[1].time, fact[1].recorded)]
+            admitted = [self.bound.admits(fact.time, recorded) for fact in facts]
+            positions, facts = list(compress(positions, admitted)), list(compress(facts, admitted))
         if facts:
-            self.groups.append(_group(topic, line, facts))
+            people = None if facts[0].person is None else [fact.person or "" for fact in facts]
+            times, numbers = [fact.time for fact in facts], [fact.sequence for fact in facts]
+            self.groups.append(Group(topic, source, line, recorded, positions, times, people, numbers))
 
     def _add_whole(self, topic: str, headers: list[tuple[int, bytes]]) -> None:
         # One call per type: a batch decoded as one JSON array costs less than its parts.
@@ -273,8 +290,8 @@ class Page:
         if self.bound is not None:
             found = [(position, line) for position, line in found if self.bound.admits(line.time, line.recorded)]
         self._details[topic] = found
-        for fact in found:
-            self._add(topic, fact[1], [fact])
+        for position, line in found:
+            self._add(topic, line, line.source, line.recorded, [position], [line])
 
     def of(self, topic: str) -> Iterator[Group]:
         """The facts of one type."""
@@ -301,20 +318,6 @@ def _drafted(topic: str, shape: bytes) -> _Draft | None:
         return _Draft(topic, _shape(shape + b"}"), [], [])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-
-
-def _group(topic: str, line: Line, facts: Sequence[tuple[int, Own | Detail]]) -> Group:
-    first = facts[0][1]
-    return Group(
-        topic,
-        first.source,
-        line,
-        micros(first.recorded),
-        [position for position, _ in facts],
-        [(own.time - _EPOCH) // _MICRO for _, own in facts],
-        [own.person or "" for _, own in facts] if first.person is not None else None,
-        [own.sequence for _, own in facts],
-    )
 
 
 def _several(decode: Callable[[bytes], list[_Read]], array: bytes, positions: Sequence[int]) -> list[_Read]:

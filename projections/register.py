@@ -143,10 +143,10 @@ def ids(column: str | None) -> list[str]:
     return [] if not column else list(orjson.loads(column))
 
 
-def counted(groups: Mapping[Key, list[int]]) -> list[Key]:
+def counted(groups: Mapping[Key, list[datetime]]) -> list[Key]:
     """One row per distinct key of a page: the key (None as ''), how many, the first and the last moment."""
     return [
-        (*["" if part is None else part for part in key], len(times), min(times), max(times))
+        (*["" if part is None else part for part in key], len(times), micros(min(times)), micros(max(times)))
         for key, times in groups.items()
     ]
 

@@ -87,8 +87,7 @@ def _received(groups: Iterable[Group], reports: Sequence[Report]) -> Counter[tup
         for group in groups:
             for one in reports:
                 if (one.source, one.organisation) == (group.source, group.line.organisation):
-                    starts, ends = micros(one.starts), micros(one.ends)
-                    count = sum(starts <= time < ends for time in group.times)
+                    count = sum(one.starts <= time < one.ends for time in group.times)
                     if count:
                         found[one.position, group.topic] += count
     return found
@@ -96,7 +95,7 @@ def _received(groups: Iterable[Group], reports: Sequence[Report]) -> Counter[tup
 
 def _zones(groups: Iterable[Group]) -> list[tuple[int, int, int]]:
     """(zone, first, last moment) of the facts of a page."""
-    found: dict[int, tuple[int, int]] = {}
+    found: dict[int, tuple[datetime, datetime]] = {}
     for group in groups:
         start = 0
         for number in range((group.positions[0] - 1) // ZONE, (group.positions[-1] - 1) // ZONE + 1):
@@ -107,4 +106,4 @@ def _zones(groups: Iterable[Group]) -> list[tuple[int, int, int]]:
                 first, last = min(times), max(times)
                 known = found.get(number)
                 found[number] = (first, last) if known is None else (min(first, known[0]), max(last, known[1]))
-    return [(number, first, last) for number, (first, last) in sorted(found.items())]
+    return [(number, micros(first), micros(last)) for number, (first, last) in sorted(found.items())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import ClassVar
 
 from projections.page import SHARED, Page
@@ -23,7 +24,7 @@ class Disclosures(Register):
 
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
         """Count a page's disclosures by everything but the person."""
-        acts: dict[Key, list[int]] = defaultdict(list)
+        acts: dict[Key, list[datetime]] = defaultdict(list)
         for group in page.of(SHARED):
             line = group.line
             acts[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import ClassVar, Final
 
 from projections.page import COLLECTED, Page
@@ -32,7 +33,7 @@ class Notices(Register):
 
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
         """Count a page's notices."""
-        given: dict[Key, list[int]] = defaultdict(list)
+        given: dict[Key, list[datetime]] = defaultdict(list)
         for topic, how in _WITH.items():
             for group in page.of(topic):
                 line = group.line

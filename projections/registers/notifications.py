@@ -54,7 +54,7 @@ class Notifications(Register):
             for index, (position, time) in enumerate(zip(group.positions, group.times, strict=True)):
                 place: dict[str, Any] = {
                     "position": position,
-                    "at": time,
+                    "at": micros(time),
                     "order": line.order or "",
                     "system": line.system or "",
                     "activity": line.activity or "",
@@ -68,7 +68,7 @@ class Notifications(Register):
             for position, time in zip(group.positions, group.times, strict=True):
                 place = {
                     "position": position,
-                    "at": time,
+                    "at": micros(time),
                     "notification": line.notification,
                     "recipient": line.recipient or "",
                     "outcome": line.outcome or "done",

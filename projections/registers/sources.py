@@ -50,7 +50,7 @@ class Sources(Register):
             for number, time, position in zip(group.numbers, group.times, group.positions, strict=True):
                 if number is None:
                     continue
-                mine, place = numbers[group.source], (time, position)
+                mine, place = numbers[group.source], (micros(time), position)
                 mine[number] = min(place, mine.get(number, place))
         for source, places in numbers.items():
             self._join(db, source, places)
@@ -72,7 +72,7 @@ class Sources(Register):
         """Keep every pause between two moments at which a source was heard, if it is longer than the shortest cadence."""
         ordered: dict[str, list[int]] = defaultdict(list)
         for group in sorted(page.groups, key=lambda group: group.positions[0]):
-            ordered[group.source].append(group.recorded)
+            ordered[group.source].append(micros(group.recorded))
         for source, moments in ordered.items():
             found = db.execute(self.sql["heard"], (source,)).fetchone()
             heard = moments[0] if found is None else found[0]
@@ -259,7 +259,7 @@ def _counted(groups: list[Group]) -> tuple[int, int, int, int]:
     first = min([min(group.times) for group in groups])
     last = max([max(group.times) for group in groups])
     heard = max([group.recorded for group in groups])
-    return sum([len(group.times) for group in groups]), first, last, heard
+    return sum([len(group.times) for group in groups]), micros(first), micros(last), micros(heard)
 
 
 def _within(kinds: Mapping[str, int], prefix: str) -> dict[str, int]:

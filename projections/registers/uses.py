@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import ClassVar
 
 from projections.page import USED, Page
@@ -22,7 +23,7 @@ class Uses(Register):
 
     def fold(self, page: Page, db: sqlite3.Cursor, _log: Log) -> None:
         """Count a page's uses by everything but the person."""
-        acts: dict[Key, list[int]] = defaultdict(list)
+        acts: dict[Key, list[datetime]] = defaultdict(list)
         for group in page.of(USED):
             line = group.line
             acts[

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.sealing import MAGIC, header_of
-from projections.page import SHAPED, Page, micros
+from projections.page import SHAPED, Page
 
 _hex = st.binary(min_size=16, max_size=16).map(bytes.hex)
 _text = st.text(min_size=1, max_size=8)
@@ -107,7 +107,7 @@ def test_a_page_says_what_its_headers_say(headers: list[dict[str, Any]], sealed:
             fact.type,
             fact.source,
             fact.organisation,
-            micros(fact.time),
+            fact.time,
             fact.person,
             fact.sequence,
             fact.also,
@@ -120,6 +120,6 @@ def test_a_page_says_what_its_headers_say(headers: list[dict[str, Any]], sealed:
             fact.activity,
             fact.role,
             fact.fenced,
-            micros(fact.recorded or fact.time),
+            fact.recorded,
         )
     assert told == expected
