@@ -14,7 +14,7 @@ import click
 from consumers import settings as settings_of
 from consumers.cli.options import data_option
 from consumers.cli.statements import Source, text_for
-from ledger.domain.errors import PolicyInvalid
+from ledger.domain.errors import PolicyInvalid, Unreadable
 from ledger.policy.lint import has_errors, lint
 from ledger.policy.model import Pack
 from ledger.policy.packs import load_pack, pack_text
@@ -44,6 +44,8 @@ def adopt(ctx: click.Context, pack: Path) -> int | None:
         click.echo(f"pdl: {pack} has errors; see pdl policy lint {pack}. Nothing was changed.", err=True)
         return 1
     data = data_directory(ctx.find_root().obj)
+    if data.exists() and not data.is_dir():
+        raise Unreadable(f"{data} is a file; --data names a directory.")
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = _file_name(found)
     _refuse_another_reading(data / name, found)

@@ -20,7 +20,7 @@ from ledger.policy.labels import Basis
 from ledger.policy.packs import builtin_law, builtin_packs
 from ledger.policy.sentences import sentences
 
-_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,60}")
+_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,60}")
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _TERM: Final = re.compile(r"P[0-9]+[YMWD]|PT[0-9]+H")
 _Answer = TypeVar("_Answer")

@@ -20,6 +20,7 @@ from consumers.cli.statements import (
     at_hand,
     entry,
     language_option,
+    pack_name,
     sources,
     statement_option,
     text_for,
@@ -54,6 +55,8 @@ def policy() -> None:
 def show(org: str | None, statement: Path | None, language: str, form: str) -> None:
     """Show what a statement says is kept, why, for how long, and in which words; without ORG, list the statements.
 
+    ORG may be gdpr: what applies under all of them.
+
     \b
     Example:
       pdl policy show my-organisation.toml
@@ -66,6 +69,9 @@ def show(org: str | None, statement: Path | None, language: str, form: str) -> N
             form,
             columns=("organisation", "name", "version", "effective_from", "rules", "datasets", "assumed", "open"),
         )
+        return
+    if org == LAW:
+        _show_law(tongue, form)
         return
     (source,) = sources(org)
     text = text_for(source, statement)
@@ -95,7 +101,7 @@ def lint(org: str | None, statement: Path | None, only: str | None, language: st
     _one_for(statement, org)
     faults: list[linting.Fault] = []
     for name in (org,) if org is not None else tuple(builtin_packs()):
-        faults += linting.lint(*pack_text(name), _text_of(name, statement))
+        faults += linting.lint(*pack_text(pack_name(name)), _text_of(name, statement))
     shown = [fault for fault in faults if only is None or fault.severity in {"error", only}]
     if form == "table":
         _draw_faults(shown, language)
@@ -191,6 +197,47 @@ def _together(outcomes: Iterable[Tested]) -> Tested:
             if any(rule in one.last for one in found)
         },
     )
+
+
+def _show_law(language: showing.Language, form: str) -> None:
+    rows = list(showing.law(builtin_law(), language))
+    if form != "table":
+        render.rows(rows, form)
+        return
+    what = None
+    for row in rows:
+        if row["what"] != what:
+            what = row["what"]
+            click.echo(f"\n{_LAW_TITLES[language][what]}")
+        entry(row["id"], _of_law(row), indent=2, width=24)
+
+
+def _of_law(row: Mapping[str, Any]) -> str:
+    cited = "" if row["what"] in {"article", "adequacy"} else f" ({article(row['law'])})"
+    more = ", ".join(filter(None, (row["term"], row["holds"])))
+    return f"{row['text'].rstrip('.')}{cited}{': ' if more else ''}{more}"
+
+
+_LAW_TITLES: Final = {
+    "en": {
+        "article": "Articles that are rules of their own where no rule of a statement covers the act",
+        "right": "Rights, with the term to answer",
+        "clock": "Other statutory terms",
+        "basis": "Lawful bases",
+        "condition": "Conditions for special categories",
+        "statute": "Laws that may demand that data are kept",
+        "adequacy": "Countries that protect data adequately, by date",
+    },
+    "nl": {
+        "article": "Artikelen die zelf regel zijn waar geen regel van een verklaring geldt",
+        "right": "Rechten, met de termijn voor het antwoord",
+        "clock": "Andere wettelijke termijnen",
+        "basis": "Grondslagen",
+        "condition": "Voorwaarden voor bijzondere categorieën",
+        "statute": "Wetten die bewaring kunnen eisen",
+        "adequacy": "Landen met een passend beschermingsniveau, naar datum",
+    },
+}
 
 
 # --- tables -------------------------------------------------------------------------------------------------------------

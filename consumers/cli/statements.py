@@ -69,9 +69,14 @@ def sources(org: str | None, ledger: AtHand | None = None) -> tuple[Source, ...]
         return tuple(there.values()) or tuple(Source(id_, pack) for id_, pack in builtin_packs().items())
     if org in there:
         return (there[org],)
-    if not org.endswith(".toml") and org not in builtin_ids() and Path(org).is_file():
-        return (Source(f"./{org}" if "/" not in org else org, load_pack(Path(org))),)
-    return (Source(org, load_pack(org)),)
+    name = pack_name(org)
+    return (Source(name, load_pack(name)),)
+
+
+def pack_name(org: str) -> str:
+    """The id of a built-in pack as it is; a file, however it is called, so that it is taken for one."""
+    is_file = not org.endswith(".toml") and "/" not in org and org not in builtin_ids() and Path(org).is_file()
+    return f"./{org}" if is_file else org
 
 
 def text_for(source: Source, given: Path | None) -> str | None:

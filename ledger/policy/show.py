@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from ledger.policy.labels import spoken
+from ledger.policy.law import Law
 from ledger.policy.model import (
     UNSPECIFIED,
     Activity,
@@ -122,6 +123,38 @@ def lists(pack: Pack, language: Language, statement: str | None = None) -> Itera
     yield from _filled(
         words["open"], [(row.about, f"{_of(row, language)}. {_instead(row, language)}") for row in file.open]
     )
+
+
+def law(found: Law, language: Language) -> Iterator[Row]:
+    """The statutory layer in rows: articles, rights, terms, bases, conditions, statutes, and adequacy by date."""
+    file = found.file
+    for one in found.articles.values():
+        yield _of_law("article", one.id, _of(one, language), one.article)
+    for id_, right in file.rights.items():
+        yield _of_law("right", id_, _of(right, language), right.article, _within(right.term, right.extension, language))
+    for id_, clock in file.clocks.items():
+        yield _of_law("clock", id_, _of(clock, language), clock.article, _within(clock.term, None, language))
+    for id_, basis in file.bases.items():
+        yield _of_law("basis", id_, _of(basis, language), basis.article)
+    for id_, condition in file.conditions.items():
+        yield _of_law("condition", id_, _of(condition, language), condition.article)
+    for id_, statute in file.statutes.items():
+        yield _of_law("statute", id_, _of(statute, language), statute.law, _within(statute.term, None, language))
+    for row in sorted(file.adequacy, key=lambda row: (row.country, row.from_)):
+        holds = f"{row.from_} - {row.ended or ''}".strip()
+        scope = ", ".join(filter(None, (row.decision, row.covers, row.scope, row.note)))
+        yield _of_law("adequacy", row.country, f"{row.name} ({scope})", "45", holds=holds)
+
+
+def _of_law(what: str, id_: str, text: str, article: str, term: str | None = None, holds: str | None = None) -> Row:
+    return {"what": what, "id": id_, "text": text, "law": article, "term": term, "holds": holds}
+
+
+def _within(term: str | None, extension: str | None, language: Language) -> str | None:
+    if term is None:
+        return None
+    longer = {"en": "may be extended by", "nl": "te verlengen met"}[language]
+    return spoken(term, language) + (f", {longer} {spoken(extension, language)}" if extension else "")
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from consumers.cli import run
 from ledger.policy import show
 from ledger.policy.coverage import coverage
-from ledger.policy.packs import builtin_packs, load_pack
+from ledger.policy.packs import builtin_ids, builtin_packs, load_pack, pack_text
 
 STATEMENT = """Voorbeeld
 
@@ -115,3 +115,44 @@ def test_a_pack_may_name_the_text_beside_it(tmp_path, capsys):
     (tmp_path / "text.txt").write_text(STATEMENT, encoding="utf-8")
     assert run(["policy", "lint", str(tmp_path / "voorbeeld.toml"), "--format", "json"]) == 1
     assert {row["code"] for row in _json(capsys) if row["severity"] == "error"} == {"citation-not-found", "other-text"}
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_the_law_under_every_statement_can_be_shown(capsys, form):
+    assert run(["policy", "show", "gdpr", "--format", form, "--language", "nl"]) == 0
+    out = capsys.readouterr().out
+    assert "Privacy Shield" in out
+    assert "2020-07-16" in out
+    assert "1 maand, te verlengen met 2 maanden" in out
+    assert "GDPR-12(3)" in out
+
+
+@pytest.mark.parametrize("command", ["show", "lint", "coverage"])
+def test_a_file_may_have_any_name(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").write_text(pack_text("infactor")[0], encoding="utf-8")
+    assert run(["policy", command, "mine"]) == 0
+    assert "IF-03" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("organisation", builtin_ids())
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("command", ["show", "lint", "coverage"])
+def test_what_is_read_fits_a_hundred_columns(capsys, monkeypatch, organisation, language, command):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run(["policy", command, organisation, "--language", language]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 100] == []
+
+
+def test_bases_have_their_term_of_the_vocabulary(capsys):
+    assert run(["policy", "show", "klantinfocus", "--format", "json"]) == 0
+    rows = {row["dataset"]: row for row in _json(capsys)}
+    assert rows["customers"]["dpv"]["bases"] == {"legitimate-interest": "eu-gdpr:A6-1-f", "contract": "eu-gdpr:A6-1-b"}
+    assert rows["customers"]["dpv"]["categories"]["email"] == "pd:EmailAddress"
+
+
+def test_what_a_client_may_set_is_shown_with_its_bounds_and_default(capsys):
+    assert run(["policy", "show", "kcm"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "between 1 month and 12 months" in out
+    assert "lower bound" in out
