@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from itertools import groupby
+from typing import Any, Final, cast
 
 import click
 
@@ -15,7 +16,7 @@ from consumers.cli.options import MOMENT, data_option, format_option
 from consumers.cli.statements import AtHand, at_hand, language_option, sources, wrapped
 from ledger.domain.errors import PolicyInvalid
 from ledger.domain.facts import Fact
-from ledger.policy.compare import finding_changes, in_force_from, pack_changes
+from ledger.policy.compare import Tongue, finding_changes, in_force_from, noun, pack_changes
 from ledger.policy.findings import at
 from ledger.policy.judge import judge
 from ledger.policy.model import Pack
@@ -39,12 +40,11 @@ def diff(before: str, after: str, language: str, form: str) -> None:
     if form != "table":
         render.rows(rows, form)
         return
-    what = None
-    for row in rows:
-        if row["what"] != what:
-            what = row["what"]
-            click.echo(what)
-        wrapped(f"  {_SIGNS[row['change']]} ", row[language].partition(" ")[2] if language == "en" else row[language])
+    tongue = cast("Tongue", language)
+    for what, group in groupby(rows, key=lambda row: str(row["what"])):
+        click.echo(noun(what, tongue))
+        for row in group:
+            wrapped(f"  {_SIGNS[row['change']]} ", row[language].removeprefix(f"{noun(what, tongue)} "))
     counts = Counter(row["change"] for row in rows)
     told = ", ".join(f"{counts[name]} {name}" for name in _SIGNS if counts[name])
     click.echo(told or "The two packs say the same.")

@@ -64,6 +64,11 @@ _NOUNS_NL: Final = {
 _KEYS: Final = ("kind", "rule", "id", "about")
 
 
+def noun(what: str, tongue: Tongue) -> str:
+    """What kind of thing changed, in words; the sentences of a change begin with it."""
+    return what if tongue == "en" else _NOUNS_NL[what]
+
+
 def pack_changes(before: Pack, after: Pack) -> Iterator[Row]:
     """What changed from one pack to another, each change with its place, both values, and a sentence in two languages.
 
