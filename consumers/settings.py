@@ -10,12 +10,14 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 
+from ledger.domain.calendar import Duration, duration
 from ledger.domain.errors import Unreadable
 from ledger.erasure import Rules
 
@@ -99,11 +101,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sweep_share: Annotated[
         float,
         _help(
-            "A sweep that reaches more than this share of all people (and more than 100) waits for --confirm.",
+            "The brake: automatic runs that reach more than this share of the people of an organisation on one day "
+            "(and more than 100) stop until two people agree.",
             ge=0,
             le=1,
         ),
     ] = 0.25
+    source_patience: Annotated[
+        str,
+        _help(
+            "How long a sweep leaves a dataset whose term is over while a source of it was not heard since: a later "
+            "contact may be on its way. P0D: not at all.",
+            pattern=_DURATION,
+        ),
+    ] = "P7D"
     packs: Annotated[
         tuple[str, ...],
         _help("Policy packs: files, absolute or beside pdl.toml. Empty: the built-in ones."),
@@ -144,6 +155,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kafka_password_file: Annotated[
         str | None, _help("File whose first line is the password: secrets are files, never variables.")
     ] = None
+
+    @property
+    def patience(self) -> timedelta:
+        """How long a sweep waits for a silent source; months count as 30 days."""
+        length = duration(self.source_patience) or Duration()
+        return timedelta(days=30 * length.months + length.days, hours=length.hours)
 
     @property
     def rules(self) -> Rules:

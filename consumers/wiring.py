@@ -10,7 +10,7 @@ import contextlib
 import gc
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from consumers.logs import log_as_json
 from consumers.settings import Settings, read_settings
 from ledger.access import Accesses
 from ledger.decisions import DESTROYED, ErasureCase
-from ledger.domain.calendar import FOREVER
+from ledger.domain.calendar import FOREVER, late_from, local
 from ledger.domain.errors import KeyMissing, LedgerError, Tampered, Unreadable
 from ledger.epochs import Epochs
 from ledger.erasure import REASONS, Erasures, Provision, Standing
@@ -41,8 +41,9 @@ from ledger.sealing import header_of, is_decision
 from ledger.service import Input, Ledger, Receipt
 from ledger.sources import Sources
 from ledger.store.sqlite import SQLiteEventLog
-from ledger.sweep import Due, Sweeps
+from ledger.sweep import Cell, Due, Sweeps
 from projections.answers import Projections
+from projections.page import COLLECTED
 from projections.reach import Concerned, provision
 from projections.standing import Guard
 from projections.standing import Standing as Kept
@@ -122,7 +123,7 @@ class Wired:
     @property
     def sweeps(self) -> Sweeps:
         """Runs of the retention periods."""
-        return Sweeps(self.ledger, self.erasures, self.clock)
+        return Sweeps(self.ledger, self.erasures, self.clock, self.settings.sweep_share)
 
     def standings(self, person: str) -> list[Standing]:
         """Where each dataset of a person stands, as the guard of every erasure reads it: what is kept here or elsewhere."""
@@ -162,18 +163,59 @@ class Wired:
         )
 
     def due(self, moment: datetime, organisation: str | None = None) -> tuple[list[Due], set[str]]:
-        """What the ledger keeps past its term at a moment, and the organisations that it keeps anything for.
+        """What the ledger keeps although its terms are over at a moment, and the organisations that it keeps anything for.
 
         A key covers a whole dataset of a person, so it goes when the last of what it seals is past its term.
         """
         found, organisations = [], set()
+        heard = {name: state.last_heard for name, state in self.log.sources().items()}
         for kept in self.registers.retention(moment, organisation):
             organisations.add(kept.organisation)
-            all_due = kept.line.all_due
-            if all_due is not None and all_due <= moment and kept.erased_at is None:
-                people = tuple(sorted(self.registers.linked([kept.person])))
-                found.append(Due(kept.organisation, kept.person, people, _standing(kept), all_due, kept.line.rule))
+            over = kept.line.all_lapsed
+            if over is not None and over <= moment and kept.erased_at is None and kept.people:
+                found.append(self._due(kept, over, heard))
         return found, organisations
+
+    def _due(self, kept: Kept, over: datetime, heard: Mapping[str, str | None]) -> Due:
+        line, now = kept.line, self.clock()
+        late = line.all_due or over
+        every = self.packs[kept.organisation].sweep_every
+        standing = next(
+            (
+                row
+                for row in self.standings(kept.people[0])
+                if (row.dataset, row.client) == (kept.place, line.client or "")
+            ),
+            _standing(kept),
+        )
+        silent: set[str] = set()
+        if over <= now < over + self.settings.patience:
+            sources = {fact.source for _, fact in self.registers.person_facts(kept.people)}
+            silent = {name for name in sources if not name.startswith("pdl:") and (heard.get(name) or "") < _utc(over)}
+        return Due(
+            organisation=kept.organisation,
+            person=kept.person,
+            people=kept.people,
+            standing=standing,
+            due=late,
+            rule=line.rule,
+            expired=over,
+            overdue=late if every is None else max(late, late_from(over, every)),
+            ground=line.ground,
+            anonymise=line.then == "anonymise" and line.ground == "retention",
+            silent=tuple(sorted(silent)),
+        )
+
+    def cells(self, due: Due) -> set[Cell]:
+        """In which cells of the counts a person stands with a dataset: by class, month of collection and category."""
+        pack, place = self.packs[due.organisation], due.standing
+        return {
+            (fact.class_ or "", f"{local(fact.time):%Y-%m}", category)
+            for _, fact in self.registers.person_facts(due.people)
+            if fact.type == COLLECTED and (fact.client or "") == place.client
+            for category in fact.categories
+            if f"{fact.activity}/{pack.dataset_of(fact.activity or '', category)}" == place.dataset
+        }
 
     @property
     def sources(self) -> Sources:
@@ -369,6 +411,11 @@ def _standing(kept: Kept) -> Standing:
         return Standing(kept.place, kept.line.client or "", held=False)
     until = None if hold.end is None else hold.end.isoformat()
     return Standing(kept.place, kept.line.client or "", held=True, statute=hold.statute or hold.rule, until=until)
+
+
+def _utc(moment: datetime) -> str:
+    """A moment as the log says when it heard a source: ISO 8601 in UTC."""
+    return moment.astimezone(UTC).isoformat()
 
 
 def _guarded(dataset: str, client: str, guards: Iterable[Guard]) -> Standing:

@@ -43,6 +43,7 @@ CLOSED: Final = "ledger.erasure.closed.v1"
 SWEPT: Final = "ledger.sweep.executed.v1"
 HALTED: Final = "ledger.sweep.halted.v1"
 SWEEP_APPROVED: Final = "ledger.sweep.approved.v1"
+SWEEP_OBJECTED: Final = "ledger.sweep.objected.v1"
 COUNTED: Final = "ledger.aggregate.counted.v1"
 APPROVER_ADDED: Final = "ledger.approver.added.v1"
 APPROVER_REMOVED: Final = "ledger.approver.removed.v1"
@@ -408,7 +409,7 @@ class Approver(BaseAggregate[str]):
 
 
 class Sweep(BaseAggregate[str]):
-    """One run of the retention periods: the control that shows that they are kept."""
+    """One run of the retention periods: the control that shows that they are kept; or one that its brake stopped."""
 
     TOPIC = "ledger.sweep"
 
@@ -418,7 +419,11 @@ class Sweep(BaseAggregate[str]):
         TOPIC = "ledger.sweep.event"
 
     class Executed(Event, CanInitAggregate[str]):
-        """What a run found due and what it did about it, per organisation."""
+        """What a run found past its term and what it did about it, per organisation.
+
+        `expired` counts what was past its term, `overdue` what had been so beyond the promised check; `waiting` what
+        waits for a source that was not heard; `before_term` what only a later clock than the present one found.
+        """
 
         TOPIC = SWEPT
         originator_topic: str
@@ -428,16 +433,107 @@ class Sweep(BaseAggregate[str]):
         held: int
         left: int
         at: str
+        anonymised: int = 0
+        waiting: int = 0
+        expired: int = 0
+        overdue: int = 0
+        before_term: int = 0
+        confirmed_by: list[str] | None = None
 
-    def __init__(self, organisation: str, found: int, erased: int) -> None:
+    class Halted(Event, CanInitAggregate[str]):
+        """The brake: a run would have reached so many people of an organisation that two people must agree."""
+
+        TOPIC = HALTED
+        originator_topic: str
+        organisation: str
+        people: int
+        everyone: int
+        at: str
+
+    class Approved(Event):
+        """Somebody signed that a run may reach that many people; `note` is the signed text itself."""
+
+        TOPIC = SWEEP_APPROVED
+        approver: str
+        role: str
+        expires: str
+        note: str
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The run knows who signed."""
+            aggregate.approvals.append((self.approver, self.role, self.expires, self.note, self.at))
+
+    class Objected(Event):
+        """Somebody objected: this run never goes on."""
+
+        TOPIC = SWEEP_OBJECTED
+        approver: str
+        role: str
+        note: str
+        at: str
+
+        def apply(self, aggregate: Any) -> None:
+            """The run is at its end."""
+            aggregate.objected = True
+
+    def __init__(self, organisation: str, at: str, found: int = 0, erased: int = 0, people: int = 0) -> None:
         self.organisation = organisation
+        self.at = at
         self.found = found
         self.erased = erased
+        self.people = people
+        self.approvals: list[tuple[str, str, str, str, str]] = []
+        self.objected = False
 
     @classmethod
     def execute(cls, sweep: str, **outcome: Any) -> Sweep:
         """Record one run; `outcome` are the fields of Executed."""
         return cls._create(cls.Executed, id=sweep, timestamp=_moment(outcome["at"]), **outcome)
+
+    @classmethod
+    def halt(cls, sweep: str, **reached: Any) -> Sweep:
+        """Record that the brake stopped a run; `reached` are the fields of Halted."""
+        return cls._create(cls.Halted, id=sweep, timestamp=_moment(reached["at"]), **reached)
+
+    def approve(self, **approval: Any) -> None:
+        """Note a signature that was found good; `approval` are the fields of Approved."""
+        self.trigger_event(self.Approved, timestamp=_moment(approval["at"]), **approval)
+
+    def object(self, **objection: Any) -> None:
+        """Halt the run for good; `objection` are the fields of Objected."""
+        self.trigger_event(self.Objected, timestamp=_moment(objection["at"]), **objection)
+
+
+class Aggregate(BaseAggregate[str]):
+    """Counts that stay when the data of people go: of no fewer than ten people each."""
+
+    TOPIC = "ledger.aggregate"
+
+    class Event(Decision):
+        """Base of an aggregate's decisions."""
+
+        TOPIC = "ledger.aggregate.event"
+
+    class Counted(Event, CanInitAggregate[str]):
+        """`cells` are [class, month of collection, category, people]; cells of fewer people are left out and counted."""
+
+        TOPIC = COUNTED
+        originator_topic: str
+        organisation: str
+        client: str
+        dataset: str
+        cells: list[list[Any]]
+        left_out: int
+        at: str
+
+    def __init__(self, organisation: str) -> None:
+        self.organisation = organisation
+
+    @classmethod
+    def count(cls, aggregate: str, **counted: Any) -> Aggregate:
+        """Keep counts; `counted` are the fields of Counted."""
+        return cls._create(cls.Counted, id=aggregate, timestamp=_moment(counted["at"]), **counted)
 
 
 class Access(BaseAggregate[str]):
@@ -662,6 +758,12 @@ class Decisions:
                     "decision": getattr(event, "TOPIC", ""),
                 },
             )
+
+    def save_all(self, aggregates: Sequence[BaseAggregate[str]]) -> None:
+        """Append the new decisions of many aggregates in one transaction."""
+        events = [event for aggregate in aggregates for event in aggregate.collect_events()]
+        if events:
+            self._store.put(events)
 
     def case(self, case: str) -> ErasureCase:
         """An erasure case by its id; raises Unreadable where there is none."""

@@ -19,7 +19,7 @@ from ledger.approvals import SIGNATURES, Approval, Word, checked_name, in_force,
 from ledger.decisions import CLOSED, DESTROYED, FORGOTTEN, OBJECTED, ORDERED, Approver, Decisions, ErasureCase
 from ledger.domain.calendar import Duration, duration, late_from, local
 from ledger.domain.errors import ApprovalRefused, ErasureRefused, Tampered, Unreadable
-from ledger.keys import IDENTITY, Erased, Key, KeyStore, Scope
+from ledger.keys import IDENTITY, Erased, Key, KeyStore, Order, Scope
 from ledger.sealing import ORGANISATION, TOKEN_MARK, Chance
 from ledger.store import EventLog
 
@@ -120,6 +120,9 @@ def plan(
     return Plan((*going, *leaving), tuple(rows))
 
 
+_WAITS: Final[dict[str, State]] = {"waiting": "waiting", "pending": "pending"}
+
+
 def tasks_aad(case: str) -> bytes:
     """The associated data under which the tasks of a case are sealed."""
     return f"tasks {case}".encode()
@@ -195,6 +198,17 @@ class Surroundings(Protocol):
         ...
 
 
+class Wish(NamedTuple):
+    """What is to be erased of whom, and why; the fields of `Erasures.erase`."""
+
+    organisation: str
+    person: str
+    standings: Iterable[Standing]
+    reason: str
+    dataset: str | None = None
+    client: str | None = None
+
+
 class Rules(NamedTuple):
     """How erasures are agreed to and followed up; the settings of the same names explain each."""
 
@@ -246,39 +260,61 @@ class Erasures:
         What is held stays and is named. A refusal is recorded too. Where somebody has to agree, or time has to pass,
         the case waits (state `waiting`); `automatic` is a run of the retention periods, whose brake stands in for that.
         """
-        planned = plan(self._keys.scopes_of(person), standings, dataset, client)
+        wish = Wish(organisation, person, standings, reason, dataset, client)
+        erasure, planned = self._order(wish, automatic=automatic)
+        if erasure is None:
+            return Outcome(None, planned.state, planned.datasets)
+        self.decisions.save(erasure)
+        return self._outcome(erasure, planned, self._carry_on([erasure])[erasure.id])
+
+    def erase_many(self, wishes: Sequence[Wish], *, automatic: bool) -> list[Outcome]:
+        """As `erase` for many, each a case of its own, with one transaction a step for all of them.
+
+        No two wishes may be about one person: each plan must know what the one before it left.
+        """
+        ordered = [self._order(wish, automatic=automatic) for wish in wishes]
+        cases = [erasure for erasure, _ in ordered if erasure is not None]
+        self.decisions.save_all(cases)
+        progress = self._carry_on(cases)
+        return [
+            Outcome(None, planned.state, planned.datasets)
+            if erasure is None
+            else self._outcome(erasure, planned, progress[erasure.id])
+            for erasure, planned in ordered
+        ]
+
+    def _order(self, wish: Wish, *, automatic: bool) -> tuple[ErasureCase | None, Plan]:
+        """The case that a wish begins, not saved yet: ordered or refused; None where there is nothing to destroy."""
+        planned = plan(self._keys.scopes_of(wish.person), wish.standings, wish.dataset, wish.client)
         at = self._clock()
         case = f"case-{Chance(8).take(8)}"
-        kept = _kept(planned)
-        said = self.sealed_reason(organisation, reason)
+        if not planned.scopes and planned.state != "refused":
+            return None, planned
+        common = {
+            "organisation": wish.organisation,
+            "person": wish.person,
+            "kept": _kept(planned),
+            "reason": self.sealed_reason(wish.organisation, wish.reason),
+            "at": at.isoformat(),
+        }
         if not planned.scopes:
-            if planned.state == "refused":
-                self.decisions.save(
-                    ErasureCase.refuse(
-                        case, organisation=organisation, person=person, kept=kept, reason=said, at=at.isoformat()
-                    )
-                )
-                return Outcome(case, planned.state, planned.datasets)
-            return Outcome(None, planned.state, planned.datasets)
+            return ErasureCase.refuse(case, **common), planned
         approval = "automatic" if automatic else self.rules.approval
-        self.decisions.save(
-            ErasureCase.order(
-                case,
-                organisation=organisation,
-                person=person,
-                scopes=[[scope.client, scope.dataset, key] for scope, key in planned.scopes],
-                kept=kept,
-                reason=said,
-                approval=approval,
-                alone=self.rules.alone,
-                at=at.isoformat(),
-                not_before=self._not_before(at) if approval == "cooling-off" else "",
-            )
+        erasure = ErasureCase.order(
+            case,
+            scopes=[[scope.client, scope.dataset, key] for scope, key in planned.scopes],
+            approval=approval,
+            alone=self.rules.alone,
+            not_before=self._not_before(at) if approval == "cooling-off" else "",
+            **common,
         )
-        done = self.carry_on(case)
-        if done == "refused":
-            return self._refused_late(case, planned)
-        return Outcome(case, planned.state if done == "done" else done, planned.datasets)
+        return erasure, planned
+
+    def _outcome(self, erasure: ErasureCase, planned: Plan, progress: Progress) -> Outcome:
+        if progress == "refused" and planned.state != "refused":
+            return self._refused_late(erasure.id, planned)
+        state: State = planned.state if progress in {"done", "refused"} else _WAITS[progress]
+        return Outcome(erasure.id, state, planned.datasets)
 
     def _refused_late(self, case: str, planned: Plan) -> Outcome:
         held = {(row[0], row[1]): row[3] for row in self.decisions.case(case).kept}
@@ -298,31 +334,46 @@ class Erasures:
         `pending`: a reader of the key database still holds an older state of it; use has stopped, but bytes of
         wrapped keys may remain in its write-ahead file. The case stays open, and `resume` closes it.
         """
-        erasure = self.decisions.case(case)
-        if not erasure.destroyed and not erasure.over:
-            if self.waits_for(erasure) is not None:
-                return "waiting"
-            self._prepare(erasure)
-            if not erasure.scopes:
-                erasure.close(self._now())
-                self.decisions.save(erasure)
-                return "refused"
-            generation = self._log.generation() + 1
-            scopes = [
-                Scope(erasure.organisation, client, erasure.person, dataset) for client, dataset, _ in erasure.scopes
-            ]
-            at = self._clock()
-            destroyed = self._keys.destroy(scopes, people=erasure.others, case=case, generation=generation, at=at)
-            erasure.keys_destroyed(destroyed.key_ids, at.isoformat())
-            self.decisions.save(erasure)
-            self._keys.forget(generation)
-        if erasure.over:
-            return "refused" if not erasure.destroyed else "done"
-        if self._keys.settle():
-            return "pending"
-        erasure.close(self._now())
-        self.decisions.save(erasure)
-        return "done"
+        return self._carry_on([self.decisions.case(case)])[case]
+
+    def _carry_on(self, cases: Sequence[ErasureCase]) -> dict[str, Progress]:
+        """The same for many cases, step by step, each step in one transaction for all of them."""
+        found: dict[str, Progress] = {case.id: "waiting" for case in cases if self.waits_for(case) is not None}
+        found |= {case.id: "refused" for case in cases if case.over and not case.destroyed}
+        left = [case for case in cases if case.id not in found]
+        ready = [case for case in left if not case.destroyed]
+        for case in ready:
+            self._prepare(case)
+        self.decisions.save_all(ready)
+        held = [case for case in ready if not case.scopes]
+        found |= {case.id: "refused" for case in held}
+        self._destroy([case for case in ready if case.scopes])
+        if any(not case.closed for case in left) and self._keys.settle():
+            pending: dict[str, Progress] = {case.id: "done" if case.closed else "pending" for case in left}
+            return pending | found
+        for case in left:
+            case.close(self._now())
+        self.decisions.save_all(left)
+        done: dict[str, Progress] = {case.id: "done" for case in left}
+        return done | found
+
+    def _destroy(self, cases: Sequence[ErasureCase]) -> None:
+        if not cases:
+            return
+        at, generation = self._clock(), self._log.generation() + 1
+        orders = [
+            Order(
+                case.id,
+                [Scope(case.organisation, client, case.person, dataset) for client, dataset, _ in case.scopes],
+                case.others,
+            )
+            for case in cases
+        ]
+        destroyed = self._keys.destroy_each(orders, generation=generation, at=at)
+        for case in cases:
+            case.keys_destroyed(destroyed[case.id].key_ids, at.isoformat())
+        self.decisions.save_all(cases)
+        self._keys.forget(self._log.generation())
 
     def waits_for(self, erasure: ErasureCase) -> str | None:
         """What a case still needs before anything is destroyed, in words; None where nothing."""
@@ -369,7 +420,6 @@ class Erasures:
             else "",
             at=self._now(),
         )
-        self.decisions.save(erasure)
 
     def _begun(self, erasure: ErasureCase) -> bool:
         """Whether keys of this case are gone already: then there is no way back."""
@@ -556,5 +606,6 @@ __all__ = [
     "Standing",
     "Surroundings",
     "Task",
+    "Wish",
     "plan",
 ]

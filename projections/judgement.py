@@ -87,7 +87,7 @@ class Judgement(Register):
 
     name = "judgement"
     help = "Internal: findings and retention of each person."
-    version = 3
+    version = 4
     depends = ("trail", "context", "sources", "reports")
     package = "projections"
     columns: ClassVar[tuple[str, ...]] = ()

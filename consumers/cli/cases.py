@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _KEY_FILE: Final = "pdl-approver-key/1"
 _WORDS: Final = {"nl": "Nederlands", "en": "English"}
+_SWEEP: Final = "sweep-"
+"""What the ids of runs of the retention periods begin with, which the brake may stop."""
 CASE = click.argument("case", metavar="CASE")
 
 
@@ -328,9 +330,17 @@ def _note(wired: Wired, case: str, word: str, key: Path | None, note: Path | Non
     if signer.key.name not in known:
         raise ApprovalRefused("the key is of nobody who signs here; `pdl approver list` has them all")
     now = wired.clock()
-    order = wired.erasures.order_of(case)
+    order = wired.sweeps.order_of(case) if case.startswith(_SWEEP) else wired.erasures.order_of(case)
     role = known[signer.key.name].role
     return sign(signer, Approval(wired.log.ledger_id, case, order, word, role, now, expires_at(now, valid)))
+
+
+def _sign_sweep(
+    sweep: str, word: Literal["approve", "object"], key: Path | None, note: Path | None, valid: str | None, form: str
+) -> None:
+    with opened(write=True) as wired:
+        signed = wired.sweeps.sign(sweep, _note(wired, sweep, word, key, note, valid), word)
+    one({"case": sweep, "state": "signed" if word == "approve" else "halted", "signed": signed}, form)
 
 
 def _signing(command: Any) -> Any:
@@ -377,6 +387,9 @@ def approve_case(case: str, key: Path | None, note: Path | None, valid: str | No
     """
     from consumers.aftercare import follow_up, remove_ciphertext  # noqa: PLC0415 -- with the ledger, not before
 
+    if case.startswith(_SWEEP):
+        _sign_sweep(case, "approve", key, note, valid, form)
+        return DONE
     with opened(write=True) as wired:
         wired.registers.catch_up()
         wired.erasures.approve(case, _note(wired, case, "approve", key, note, valid))
@@ -403,6 +416,9 @@ def object_case(case: str, key: Path | None, note: Path | None, valid: str | Non
     Example:
       pdl case object case-0123456789abcdef --key fg.key
     """
+    if case.startswith(_SWEEP):
+        _sign_sweep(case, "object", key, note, valid, form)
+        return
     with opened(write=True) as wired:
         erasure = wired.erasures.object(case, _note(wired, case, "object", key, note, valid))
         wired.registers.catch_up()

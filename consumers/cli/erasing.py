@@ -23,6 +23,7 @@ from ledger.domain.errors import Unreadable
 if TYPE_CHECKING:
     from consumers.wiring import Wired
     from ledger.erasure import Outcome
+    from ledger.sweep import Due, Swept
 
 OPERATOR = "pdl:operator"
 """The source of facts that are entered at the command line."""
@@ -422,14 +423,19 @@ def due_(now: datetime | None, organisation: str | None, form: str) -> None:
     "--now",
     type=MOMENT,
     metavar="TIME",
-    help="As if it were this time; a later one erases before the term ends.  [default: the present]",
+    help="As if it were this time; what a later one erases before its term is said.  [default: the present]",
 )
 @click.option("--organisation", metavar="ORG", help="Only this organisation.")
-@click.option("--confirm", is_flag=True, help="Go on although it reaches more people than sweep_share allows.")
+@click.option("--confirm", is_flag=True, help="Go on against the brake, where nobody is known who could sign.")
 @data_option
 @format_option
-def sweep(now: datetime | None, organisation: str | None, confirm: bool, form: str) -> None:
+def sweep(now: datetime | None, organisation: str | None, confirm: bool, form: str) -> int:
     """Erase what is past its term and not held, and record that this was done.
+
+    That is: terms that are over, consent that was withdrawn, clients who asked for destruction. What a statement
+    promises to anonymise is counted first, in cells of at least ten people. A dataset waits while a source of it
+    was not heard since its term was over. Where a day's runs would reach too many people of an organisation (the setting
+    sweep_share), that organisation waits for two signatures: exit status 1.
 
     Only the ledger's own copy goes: a dataset stays overdue until every system that holds it reports its deletion.
 
@@ -442,25 +448,67 @@ def sweep(now: datetime | None, organisation: str | None, confirm: bool, form: s
             known_organisation(wired, organisation)
         wired.registers.catch_up(steps(shown))
         due, organisations = wired.due(now or wired.clock(), organisation)
-        if not confirm:
-            wired.sweeps.brake(due, wired.settings.sweep_share)
+        halted, agreed, said = _braked(wired, due, confirm=confirm)
         shown.total(len(due))
-        swept = wired.sweeps.run(due, organisations, wired.standings)
-        wired.registers.catch_up()
-        found = [
-            {
-                "organisation": row.due.organisation,
-                "person": row.due.person,
-                **_dataset({**row.due.standing._asdict(), "outcome": row.outcome}),
-                "due": local(row.due.due).isoformat(),
-                "rule": row.due.rule,
-                "case": row.case,
-            }
-            for row in swept
-        ]
-        found = list(named(wired, found))
+        swept = wired.sweeps.run(due, organisations, wired, halted=halted, confirmed_by=agreed)
+        _look_after(wired)
+        present = wired.clock()
+        found = list(named(wired, [_swept(row, present) for row in swept]))
     rows(
         map(swept_told, found) if form == "table" else found,
         form,
         nothing="Nothing is past its term; that was recorded.",
     )
+    early = sum(row["before_term"] and row["case"] is not None for row in found)
+    if early:
+        said.append(
+            f"{early} datasets were erased before their term was over by the present clock, because --now said so."
+        )
+    if form == "table" and found:
+        overdue = sum(row["overdue"] for row in found)
+        click.echo(f"\n{len(found)} past their term, {overdue} of them overdue.")
+    for sentence in said:
+        click.echo(f"pdl: {sentence}", err=True)
+    return NO if halted else DONE
+
+
+def _swept(row: Swept, present: datetime) -> dict[str, Any]:
+    one_due = row.due
+    return {
+        "organisation": one_due.organisation,
+        "person": one_due.person,
+        **_dataset({**one_due.standing._asdict(), "outcome": row.outcome}),
+        "due": local(one_due.due).isoformat(),
+        "expired": local(one_due.expired).isoformat(),
+        "overdue": one_due.overdue <= present,
+        "before_term": one_due.expired > present,
+        "ground": one_due.ground,
+        "rule": one_due.rule,
+        "case": row.case,
+        "why": row.why,
+    }
+
+
+def _braked(wired: Wired, due: list[Due], *, confirm: bool) -> tuple[dict[str, str], dict[str, list[str]], list[str]]:
+    """Which organisations wait, and why; who agreed that others go on; what the operator is told."""
+    halted: dict[str, str] = {}
+    agreed: dict[str, list[str]] = {}
+    said: list[str] = []
+    for organisation, halt in wired.sweeps.brake(due).items():
+        reach = f"this sweep would erase data of {halt.people} of {halt.everyone} people of {organisation}"
+        signed = wired.sweeps.agreed(halt)
+        if signed:
+            agreed[organisation] = signed
+        elif wired.sweeps.must_sign():
+            stopped = wired.sweeps.halt(halt)
+            halted[organisation] = f"two signatures under {stopped}"
+            said.append(f"{reach}. Two people must agree: `pdl case approve {stopped} --key FILE`; then run it again.")
+        elif confirm:
+            agreed[organisation] = ["--confirm: nobody who could sign is known"]
+        else:
+            halted[organisation] = "--confirm"
+            said.append(
+                f"{reach}. Check the clock and `pdl retention due`; if it is right, run it again with --confirm, "
+                "or let two approvers sign (`pdl approver add`)."
+            )
+    return halted, agreed, said

@@ -137,7 +137,8 @@ class RetentionLine(Struct, frozen=True, kw_only=True):
 
     `due` is the first moment at which keeping some of it is late, and `overdue_since` the start of the finding
     about that, which may lie ahead (None: no clock runs); `all_due` is when keeping any of it is late, so that all
-    of it may go (None: some has no clock). `clock_started` is the milestone that counts, if one was reached.
+    of it may go (None: some has no clock); `all_lapsed` when the terms of all of it are over, which is earlier where a
+    promise says "as soon as". `ground` is the ground on which the ledger erases it. `clock_started` is the milestone that counts, if one was reached.
     `systems` still hold a copy; None among them is a copy that no system was named for. `holds` say what
     stands in the way of erasing it, and when.
     """
@@ -160,6 +161,8 @@ class RetentionLine(Struct, frozen=True, kw_only=True):
     words: str
     assumed: str
     holds: tuple[HoldLine, ...] = ()
+    all_lapsed: datetime | None = None
+    ground: str = "retention"
 
     def held_at(self, now: datetime) -> HoldLine | None:
         """The hold that binds at a moment: the one that lasts longest."""
@@ -408,6 +411,10 @@ class _Machine:
             words="" if rule is None else self.setting.words(rule)[0],
             assumed=promise.assumed if promise is not None else "",
             holds=tuple(dict.fromkeys(hold for copy in copies for hold in self._holds(case, copy, dataset))),
+            all_lapsed=max(retention.lapsed(row, first) for first, row in known)
+            if known and len(known) == len(firsts)
+            else None,
+            ground="retention" if promise is None else retention.ground_of(promise),
         )
 
     def guards(self, person: Person, organisation: Organisation) -> list[Guarded]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, final
 
 from msgspec import Meta, Struct, field
 
+from ledger.domain.calendar import Duration, duration
 from ledger.policy.labels import Basis, DpvTerm, How, Id, Label, RuleId, SchemeLabel, Term, Text
 from ledger.policy.law import Law
 
@@ -375,6 +376,12 @@ class Pack:
     def sweep_control(self) -> str | None:
         """The control that a retention sweep executes, when the statement promises one."""
         return next((id_ for id_, control in self.file.controls.items() if control.sweep), None)
+
+    @property
+    def sweep_every(self) -> Duration | None:
+        """How often the statement promises that check; None where it promises none."""
+        control = None if self.sweep_control is None else self.file.controls[self.sweep_control]
+        return None if control is None else duration(control.every)
 
     def label(self, space: str, id_: str) -> Label | None:
         """The label of an id of a space, from the pack or else from the law; None for one that neither knows."""

@@ -460,7 +460,8 @@ def test_an_erasure_that_dies_at_any_step_is_finished_by_the_next_run(
 
     with monkeypatch.context() as patch:
         patch.setattr(Decisions, "save", dying(Decisions.save))
-        patch.setattr(WrappedKeyStore, "destroy", dying(WrappedKeyStore.destroy))
+        patch.setattr(Decisions, "save_all", dying(Decisions.save_all))
+        patch.setattr(WrappedKeyStore, "destroy_each", dying(WrappedKeyStore.destroy_each))
         died = False
         try:
             shared.erase()

@@ -251,16 +251,16 @@ def test_a_rehearsal_touches_nothing(house: House) -> None:
     assert house.contents()[0]["forms/forms"]["name"] == "Wouter Zandstra"
 
 
-@pytest.mark.parametrize("step", ["destroy", "keys_destroyed", "close"])
+@pytest.mark.parametrize("step", ["prepare", "destroy", "keys_destroyed", "close"])
 @pytest.mark.parametrize("after", [False, True])
 def test_an_erasure_that_crashes_at_any_step_is_finished_by_the_next_run(
     house: House, step: str, after: bool, monkeypatch: Any
 ) -> None:
     house.record(event("a"))
     person = house.person()
-    owner, name = (house.keys, "destroy") if step == "destroy" else (house.erasures.decisions, "save")
+    owner, name = (house.keys, "destroy_each") if step == "destroy" else (house.erasures.decisions, "save_all")
     real, calls = getattr(owner, name), 0
-    wanted = {"destroy": 1, "keys_destroyed": 2, "close": 3}[step]
+    wanted = {"destroy": 1, "prepare": 1, "keys_destroyed": 2, "close": 3}[step]
 
     def crash(*args: Any, **named: Any) -> Any:
         nonlocal calls

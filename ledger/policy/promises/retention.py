@@ -179,6 +179,23 @@ def lates(promise: Retention, collected: Fact, dataset: str, case: Case) -> list
     return found
 
 
+def lapsed(promise: Retention, late: Late) -> datetime:
+    """When the term is over before a late stretch.
+
+    Where a promise says "as soon as" that is at once, although it is late only after the next working day.
+    """
+    term = duration(promise.term) if promise.term else None
+    ends = [late.trigger] if term is not None and term.is_zero else []
+    ends += [fact.time for fact in late.because if fact.type in {WITHDRAWN, OBJECTION}]
+    return next((end for end in ends if late_from(end, P0D) == late.start), late.start)
+
+
+def ground_of(promise: Retention) -> str:
+    """On which ground of the contract the ledger erases what is past this term."""
+    named = {"stop": "withdrawal", "instructed": "instruction"}
+    return named.get(promise.after.partition(":")[0], "retention")
+
+
 def _shared_lates(
     promise: Retention, collected: Fact, dataset: str, case: Case, known: dict[tuple[str, str | None], list[Late]]
 ) -> list[Late]:
