@@ -22,6 +22,7 @@ from ledger.policy.sentences import sentences
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,60}")
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_LANGUAGE: Final = re.compile(r"[a-z]{2}")
 _TERM: Final = re.compile(r"P[0-9]+[YMWD]|PT[0-9]+H")
 _Answer = TypeVar("_Answer")
 
@@ -31,6 +32,7 @@ _Answer = TypeVar("_Answer")
 @click.option("--name", metavar="NAME", help="The organisation's name as it publishes it.")
 @click.option("--version", "version", metavar="VERSION", help="The version of the statement.")
 @click.option("--effective-from", type=click.DateTime(["%Y-%m-%d"]), help="First day on which the statement binds.")
+@click.option("--language", metavar="CODE", help="Language of the statement, as nl or en.")
 @statement_option
 @click.option(
     "--ask/--no-ask", default=None, help="Ask about the statement; by default on a terminal, where no name was given."
@@ -47,6 +49,7 @@ def new(
     name: str | None,
     version: str | None,
     effective_from: datetime | None,
+    language: str | None,
     statement: Path | None,
     ask: bool | None,
     output: Path | None,
@@ -70,13 +73,19 @@ def new(
     organisation = org if org is not None else questions.one("Id of the organisation, as events will carry it", _an_id)
     if not _ID.fullmatch(organisation):
         raise click.UsageError("ORG is an id: lower-case letters, digits and hyphens, beginning with a letter.")
+    if language is not None and not _LANGUAGE.fullmatch(language):
+        raise click.UsageError("--language is a code of two letters, such as nl or en.")
     day = effective_from.date() if effective_from is not None else None
     if asking:
-        answers, text = questions.about(organisation, name, version, day, statement)
+        answers, text, statement = questions.about(organisation, name, version, day, language, statement)
     else:
         text = "" if statement is None else read_text(statement)
         answers = Answers(
-            organisation=organisation, name=_named(name or organisation), version=version or "1.0", effective_from=day
+            organisation=organisation,
+            name=_named(name or organisation),
+            version=version or "1.0",
+            language=language or "nl",
+            effective_from=day,
         )
     beside = _beside(output, statement)
     if text or answers.kept:
@@ -138,21 +147,21 @@ class _Questions:
         self._count = 0
 
     def about(
-        self, organisation: str, name: str | None, version: str | None, day: date | None, statement: Path | None
-    ) -> tuple[Answers, str]:
-        """Everything about a statement, and its text."""
+        self,
+        organisation: str,
+        name: str | None,
+        version: str | None,
+        day: date | None,
+        language: str | None,
+        statement: Path | None,
+    ) -> tuple[Answers, str, Path | None]:
+        """Everything about a statement, its text, and the file that the text is in."""
         name = name or self.one("Its name, as it publishes it", str, organisation)
-        text = (
-            read_text(statement)
-            if statement is not None
-            else self.one("Text file of the statement (empty: none)", _text_of, "")
-        )
+        statement = statement or self.one("Text file of the statement (empty: none)", _a_text, "")
+        text = "" if statement is None else read_text(statement)
+        language = language or self.one("Language of the statement, as nl or en", _a_language, "nl")
         version = version or self.one("Version of the statement", str, "1.0")
-        day = (
-            day
-            if day is not None
-            else self.one("First day on which it binds, as 2026-01-31 (empty: not said)", _a_day, "")
-        )
+        day = day or self.one("First day on which it binds, as 2026-01-31 (empty: not said)", _a_day, "")
         self._show(text)
         kept: list[Kept] = []
         while (activity := self._activity(kept)) is not None:
@@ -168,6 +177,7 @@ class _Questions:
                 organisation=organisation,
                 name=_named(name),
                 version=version,
+                language=language,
                 effective_from=day,
                 kept=tuple(kept),
                 rights=rights,
@@ -176,6 +186,7 @@ class _Questions:
                 complaint=next(iter(self._sentences("Sentence that names the supervisory authority")), None),
             ),
             text,
+            statement,
         )
 
     def _show(self, text: str) -> None:
@@ -322,5 +333,14 @@ def _recipients(said: str) -> dict[str, str]:
     return found
 
 
-def _text_of(said: str) -> str:
-    return read_text(Path(said)) if said else ""
+def _a_text(said: str) -> Path | None:
+    if not said:
+        return None
+    read_text(Path(said))
+    return Path(said)
+
+
+def _a_language(said: str) -> str:
+    if not _LANGUAGE.fullmatch(said):
+        raise ValueError("Write a code of two letters, such as nl or en.")
+    return said

@@ -70,6 +70,7 @@ class Answers(Struct, frozen=True, kw_only=True):
     organisation: str
     name: str
     version: str = "1.0"
+    language: str = "nl"
     effective_from: date | None = None
     text: str | None = None
     kept: tuple[Kept, ...] = ()
@@ -405,7 +406,7 @@ class _Draft:
         yield f"name = {_text(answers.name)}"
         yield 'title = "Privacyverklaring"'
         yield f"version = {_text(answers.version)}"
-        yield 'language = "nl"'
+        yield f'language = "{answers.language}"'
         yield _noted(
             f"effective_from = {(answers.effective_from or LAW_BINDS).isoformat()}", "the first day on which it binds"
         )

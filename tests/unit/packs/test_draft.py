@@ -140,7 +140,16 @@ def _asked(monkeypatch, answers, *arguments):
     return run(["policy", "new", "deotter", "--ask", *arguments])
 
 
-KNOWN_BEFORE = ["--name", "Zwemvereniging De Otter", "--version", "3", "--effective-from", "2025-02-01"]
+KNOWN_BEFORE = [
+    "--name",
+    "Zwemvereniging De Otter",
+    "--version",
+    "3",
+    "--effective-from",
+    "2025-02-01",
+    "--language",
+    "nl",
+]
 
 
 def test_the_answers_of_the_example_make_a_draft_that_waits_for_its_reader_only(tmp_path, monkeypatch, capsys):
@@ -156,7 +165,7 @@ def test_the_answers_of_the_example_make_a_draft_that_waits_for_its_reader_only(
 
 
 def test_a_wrong_answer_is_asked_again(monkeypatch, capsys):
-    answers = "\n\n\n31-12-2025\n2025-12-31\n\naccess, flight\naccess\nsoon\nP2W\n"
+    answers = "\n\n\n\n31-12-2025\n2025-12-31\n\naccess, flight\naccess\nsoon\nP2W\n"
     assert _asked(monkeypatch, answers) == 0
     out = capsys.readouterr()
     assert "Write a day as" in out.err
@@ -166,7 +175,7 @@ def test_a_wrong_answer_is_asked_again(monkeypatch, capsys):
 
 
 def test_a_question_mark_shows_the_known_words(monkeypatch, capsys):
-    assert _asked(monkeypatch, "\n\n\n\nshop\n?\ncustomer\nemail\nnewsletter\n\n\n\n\n\n") == 0
+    assert _asked(monkeypatch, "\n\n\n\n\nshop\n?\ncustomer\nemail\nnewsletter\n\n\n\n\n\n") == 0
     assert "subscriber" in capsys.readouterr().err
 
 
