@@ -21,7 +21,10 @@ from ledger.domain.errors import PolicyInvalid, Unreadable
 from ledger.domain.facts import Fact, fact_of
 from ledger.policy.findings import Finding, at, order, row
 from ledger.policy.judge import judge as judged
+from ledger.policy.judge import obligations
 from ledger.policy.model import Packs
+from ledger.policy.obligations import Obligation, begun
+from ledger.policy.obligations import row as duty_row
 from ledger.policy.packs import builtin_packs, load_pack
 
 if TYPE_CHECKING:
@@ -113,6 +116,12 @@ class Reading:
     type=click.Choice(["violation", "risk"]),
     help="Exit with status 1 when there is such a finding, or a worse one.",
 )
+@click.option(
+    "--obligations",
+    "duties",
+    is_flag=True,
+    help="Print duties with a deadline instead of findings: due, fulfilled, overdue, or waived with the reason.",
+)
 @click.argument("events", nargs=-1, metavar="[EVENTS]...")
 @click.pass_context
 def judge(
@@ -121,6 +130,7 @@ def judge(
     now: datetime | None,
     form: str,
     fail_on: str | None,
+    duties: bool,
     events: tuple[str, ...],
 ) -> None:
     """Judge a file of events against published statements, in memory.
@@ -130,16 +140,22 @@ def judge(
 
     Example: pdl judge --pack my.toml --now 2026-03-01 my.jsonl
     """
+    if duties and fail_on is not None:
+        raise click.UsageError("--fail-on is about findings; leave it out, or leave out --obligations.")
     packs, moment = _packs(chosen), moment_or_now(now)
     reading = Reading(packs, moment, others_known=bool(chosen))
     with without_collecting():
         for name in events or (STDIN,):
             for body in bodies(name):
                 reading.line(body)
-        found = _findings(packs, reading.facts(), moment)
+        owed = _obligations(packs, reading.facts(), moment) if duties else []
+        found = [] if duties else _findings(packs, reading.facts(), moment)
     if reading.skipped:
         told = sum(reading.skipped.values())
         click.echo(f"pdl judge: skipped {told} event(s) of {len(reading.skipped)} other organisation(s).", err=True)
+    if duties:
+        _print_duties(owed, moment, form)
+        return
     _print(found, form)
     if fail_on is not None and any(finding.severity in _AT_LEAST[fail_on] for finding in found):
         ctx.exit(1)
@@ -185,6 +201,13 @@ def _packs(chosen: Sequence[str]) -> dict[str, Pack]:
                 "give one, or versions that take effect on different days."
             )
     return dict(Packs(found.values()))
+
+
+def _obligations(packs: dict[str, Pack], facts: Sequence[Fact], now: datetime) -> list[Obligation]:
+    mine: dict[str, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        mine[fact.organisation].append(fact)
+    return begun((row for organisation, rows in mine.items() for row in obligations(packs[organisation], rows)), now)
 
 
 def _findings(packs: dict[str, Pack], facts: Sequence[Fact], now: datetime) -> list[Finding]:
@@ -259,6 +282,25 @@ def _print(found: Sequence[Finding], form: str) -> None:
         click.echo("No findings.")
         return
     _table(found)
+
+
+def _print_duties(owed: Sequence[Obligation], now: datetime, form: str) -> None:
+    rows = [duty_row(obligation, now) for obligation in owed]
+    if form == "json":
+        for line in rows:
+            click.echo(orjson.dumps(line).decode())
+        return
+    if not rows:
+        click.echo("No obligations.")
+        return
+    for line in rows:
+        done = f", {line['fulfilled'][:16]}" if line["fulfilled"] else f": {line['waived']}" if line["waived"] else ""
+        click.echo(
+            f"{line['state']}{done}  {line['rule']} (Art. {line['law']})  {line['duty']}, due {_minute(line['due'])}"
+        )
+        click.echo(f"    \u2018{_harmless(line['words'])}\u2019  {_events(line['about'])}")
+    counts = Counter(line["state"] for line in rows)
+    click.echo(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
 
 
 def _table(found: Sequence[Finding]) -> None:

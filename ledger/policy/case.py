@@ -10,6 +10,7 @@ from ledger.domain.calendar import FOREVER, day_of, start_of
 from ledger.domain.facts import Fact
 from ledger.policy.findings import Code, Finding, Message, Severity
 from ledger.policy.model import UNDECLARED
+from ledger.policy.obligations import Duty, Obligation
 from ledger.policy.timeline import COLLECTED, Copy, Organisation, Person
 
 if TYPE_CHECKING:
@@ -107,11 +108,17 @@ def _label(pack: Pack, space: str, id_: str, language: Literal["nl", "en"]) -> s
 
 
 class Case:
-    """One person (or the organisation itself) before the judge; findings collect in `found`."""
+    """One person (or the organisation itself) before the judge; findings collect in `found`.
 
-    __slots__ = ("_copies", "found", "organisation", "person", "setting")
+    Where somebody asks for them, obligations collect in `owed` (None: nobody asks).
+    """
 
-    def __init__(self, setting: Setting, person: Person, organisation: Organisation) -> None:
+    __slots__ = ("_copies", "found", "organisation", "owed", "person", "setting")
+
+    def __init__(
+        self, setting: Setting, person: Person, organisation: Organisation, owed: list[Obligation] | None = None
+    ) -> None:
+        self.owed: Final = owed
         self.setting: Final = setting
         self.person: Final = person
         self.organisation: Final = organisation
@@ -138,6 +145,49 @@ class Case:
         return bool(wanted) and all(
             self.person.consent(purpose, fact.time, fact.client, fact.recipient) is not None for purpose in wanted
         )
+
+    def owe(
+        self,
+        promise: PromiseBase,
+        duty: Duty,
+        about: Iterable[Fact],
+        began: datetime,
+        due: datetime,
+        done: datetime | None,
+        *,
+        unrolled: datetime | None = None,
+        waived: str | None = None,
+        rule: str | None = None,
+        law: str | None = None,
+        words: str = "",
+        activity: str | None = None,
+        client: str | None = None,
+    ) -> None:
+        """Note a duty with its deadline and when it was done, if somebody asks for obligations."""
+        if self.owed is None:
+            return
+        named = promise.rule if rule is None else rule
+        self.owed.append(
+            Obligation(
+                rule=named,
+                law=promise.law if law is None else law,
+                duty=duty,
+                organisation=self.setting.organisation,
+                activity=self._declared(activity),
+                about=tuple(dict.fromkeys(fact.id for fact in about)),
+                began=began,
+                due=due,
+                unrolled=unrolled if unrolled is not None and unrolled < due else None,
+                fulfilled=done,
+                waived=waived,
+                words=self.setting.words(named, words or (promise.words if named == promise.rule else ""))[0],
+                person=self.person.name,
+                client=client,
+            )
+        )
+
+    def _declared(self, activity: str | None) -> str | None:
+        return activity if activity is None or activity in self.setting.pack.activities else UNDECLARED
 
     def find(
         self,
@@ -176,7 +226,7 @@ class Case:
                 code=code,
                 severity=severity or ("risk" if promise.risk else "violation"),
                 organisation=self.setting.organisation,
-                activity=activity if activity is None or activity in self.setting.pack.activities else UNDECLARED,
+                activity=self._declared(activity),
                 dataset=dataset,
                 about=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in about)),
                 since=since,

@@ -21,6 +21,7 @@ from ledger.policy.case import Case, Setting
 from ledger.policy.filters import Check, When, compiled, concerns, matcher, types_of
 from ledger.policy.findings import Finding, at, order
 from ledger.policy.model import UNDECLARED, UNLISTED
+from ledger.policy.obligations import Obligation
 from ledger.policy.promises import (
     AccessScope,
     AllowList,
@@ -77,6 +78,7 @@ __all__ = [
     "judge_organisation",
     "judge_person",
     "judge_sources",
+    "obligations",
     "retention_status",
 ]
 
@@ -111,6 +113,17 @@ def judge_person(pack: Pack, facts: Sequence[Fact], organisation: Organisation) 
 def judge_organisation(pack: Pack, organisation: Organisation) -> list[Finding]:
     """Judge what concerns the organisation itself: instructions, controls, access, processors, breaches."""
     return _machine(pack).whole(organisation)
+
+
+def obligations(pack: Pack, facts: Iterable[Fact]) -> list[Obligation]:
+    """Every duty with a deadline in the history of one organisation, kept or not; facts of others are passed over."""
+    live = without_retracted(fact for fact in facts if fact.organisation == pack.organisation)
+    organisation = Organisation((fact for fact in live if fact.person is None), first=live[0] if live else None)
+    machine, owed = _machine(pack), list[Obligation]()
+    machine.whole(organisation, owed)
+    for mine in grouped(live).values():
+        machine.person(Person(mine, organisation), organisation, owed)
+    return owed
 
 
 def judge_sources(pack: Pack, facts: Iterable[Fact]) -> list[Finding]:
@@ -233,15 +246,15 @@ class _Machine:
         self._compile_articles()
         self._compile_wholes()
 
-    def person(self, person: Person, organisation: Organisation) -> list[Finding]:
-        case = Case(self.setting, person, organisation)
+    def person(self, person: Person, organisation: Organisation, owed: list[Obligation] | None = None) -> list[Finding]:
+        case = Case(self.setting, person, organisation, owed)
         self._judge_acts(person.facts, case)
         for whole in self._person:
             whole(case)
         return case.found
 
-    def whole(self, organisation: Organisation) -> list[Finding]:
-        case = Case(self.setting, Person(organisation.facts, Organisation()), organisation)
+    def whole(self, organisation: Organisation, owed: list[Obligation] | None = None) -> list[Finding]:
+        case = Case(self.setting, Person(organisation.facts, Organisation()), organisation, owed)
         self._judge_acts(organisation.facts, case)
         for whole in self._whole:
             whole(case)
@@ -504,12 +517,12 @@ class _Versions:
     def setting(self) -> Setting:
         return self.machines[0].setting
 
-    def person(self, person: Person, organisation: Organisation) -> list[Finding]:
+    def person(self, person: Person, organisation: Organisation, owed: list[Obligation] | None = None) -> list[Finding]:
         told: list[Finding] = []
         collected = {fact.id: at for at, fact in enumerate(person.types.get(COLLECTED, ()))}
         for machine in self.machines:
             fresh: list[Finding] = []
-            for finding in machine.person(person, organisation):
+            for finding in machine.person(person, organisation, owed):
                 if finding.code == "overdue":
                     told, kept = _overdue_beside(told, finding, machine.setting.binds, collected)
                     fresh += kept
@@ -518,8 +531,8 @@ class _Versions:
             told = [*told, *fresh]
         return told
 
-    def whole(self, organisation: Organisation) -> list[Finding]:
-        return [found for machine in self.machines for found in machine.whole(organisation)]
+    def whole(self, organisation: Organisation, owed: list[Obligation] | None = None) -> list[Finding]:
+        return [found for machine in self.machines for found in machine.whole(organisation, owed)]
 
     def status(self, person: Person, organisation: Organisation) -> list[RetentionLine]:
         lines = {_place(line): line for line in self.machines[-1].status(person, organisation)}

@@ -22,6 +22,7 @@ from ledger.domain.facts import Fact
 from ledger.policy.case import Case, Setting, same_day
 from ledger.policy.filters import Ids, When, matcher, types_of
 from ledger.policy.findings import Code
+from ledger.policy.obligations import Duty as OwedDuty
 from ledger.policy.promises.base import Act, PromiseBase, Whole
 from ledger.policy.promises.retention import unheld
 from ledger.policy.timeline import (
@@ -106,6 +107,9 @@ def cadence(promise: Cadence) -> Whole:
         start, because = max(_cadence_from(promise, case.setting), first.time), first
         for fact in [*(fact for fact in done if fact.time >= start), None]:
             late = late_from(start, every)
+            if case.setting.governs(late) and fact is not because:
+                executed = None if fact is None else fact.time
+                case.owe(promise, "execute-control", (because,), start, late, executed)
             if (fact is None or fact.time >= late) and case.setting.governs(late):
                 nl, en = case.setting.shown("control", [promise.control])
                 until = None if fact is None else fact.time
@@ -231,7 +235,11 @@ def _first_of_each(rows: Sequence[Fact], case: Case, ends: str | None) -> list[F
 
 
 def _told_in_time(promise: Duty, term: Duration | None, trigger: Fact, told: Sequence[Fact], case: Case) -> None:
+    start = case.setting.binds if promise.effective else trigger.time
+    late = late_from(start, term or Duration())
+    where: dict[str, Any] = {"activity": trigger.activity, "client": trigger.client}
     if promise.waiver and trigger.informing_waived is not None:
+        case.owe(promise, "inform", (trigger,), start, late, None, waived=trigger.informing_waived, **where)
         return
     fitting = [fact for fact in told if same(fact.client, trigger.client) and same(fact.reference, trigger.reference)]
     nl, en = case.setting.shown("duty", promise.informed)
@@ -242,18 +250,17 @@ def _told_in_time(promise: Duty, term: Duration | None, trigger: Fact, told: Seq
                 promise, "not-informed", trigger, f"vooraf niet ingelicht over {nl}", f"not told beforehand about {en}"
             )
         return
-    start = case.setting.binds if promise.effective else trigger.time
     if promise.early or promise.effective:
         fitting = [fact for fact in fitting if fact.time >= _since(promise, trigger, case)]
     else:
         fitting = [fact for fact in fitting if fact.time >= trigger.time]
-    late = late_from(start, term or Duration())
     done = min((fact.time for fact in fitting), default=None)
     if promise.effective:
         done = _noticed(case, done)
+    about = _existing(case, promise) if promise.effective else [trigger]
+    case.owe(promise, "inform", about, start, late, done, **where)
     if done is not None and done < late:
         return
-    about = _existing(case, promise) if promise.effective else [trigger]
     text = (f"niet op tijd ingelicht over {nl}", f"not told in time about {en}")
     dataset = case.setting.dataset_of(trigger.activity, trigger.categories)
     case.find(
@@ -356,10 +363,12 @@ def _told_within(promise: NoticeDuty, fact: Fact, case: Case) -> None:
     dataset = case.setting.dataset_of(fact.activity, fact.categories)
     where: dict[str, Any] = {"activity": fact.activity, "dataset": dataset, "client": fact.client}
     if first is not None and first.time < unrolled:
+        owed = {name: where[name] for name in ("activity", "client")}
+        case.owe(promise, "give-notice", (fact, first), fact.time, first.time, done, **owed)
         if done is None or done > first.time:
             case.find(promise, "no-notice", (fact, first), first.time, *text, until=done, **where)
         return
-    statutory_term(promise, "no-notice", (fact,), unrolled, late, done, text, case, **where)
+    statutory_term(promise, "no-notice", (fact,), unrolled, late, done, text, case, duty="give-notice", **where)
 
 
 def statutory_term(
@@ -372,6 +381,7 @@ def statutory_term(
     text: tuple[str, str],
     case: Case,
     *,
+    duty: OwedDuty,
     activity: str | None = None,
     dataset: str | None = None,
     client: str | None = None,
@@ -390,6 +400,8 @@ def statutory_term(
         "law": law,
         "words": words,
     }
+    owed = {name: where[name] for name in ("activity", "client", "rule", "law", "words")}
+    case.owe(promise, duty, about, about[0].time, late, done, unrolled=unrolled, **owed)
     if done is not None and done < unrolled:
         return
     if unrolled < late:
@@ -474,6 +486,7 @@ def triage(promise: Triage) -> Whole:
 def _looked_at(promise: Triage, term: Duration, fact: Fact, triaged: Sequence[Fact], case: Case) -> None:
     done = min((row.time for row in triaged if row.reference == fact.reference and row.time >= fact.time), default=None)
     late = late_from(fact.time, term)
+    case.owe(promise, "assess", (fact,), fact.time, late, done, activity=promise.activity, client=fact.client)
     if done is None or done >= late:
         text = ("ongevraagde gegevens niet beoordeeld", "unsolicited data were not looked at")
         case.find(

@@ -134,6 +134,10 @@ def _gather(received: Fact, right: str, own: RequestClock | None, case: Case) ->
 def _forwarded(own: RequestClock, rule: str, request: _Request, case: Case) -> None:
     late = late_from(request.received.time, duration(own.forward_term) or MONTH)
     done = min((fact.time for fact in request.forwarded), default=None)
+    client = request.received.client
+    case.owe(
+        own, "forward", (request.received,), request.received.time, late, done, rule=rule, law="28(3)(e)", client=client
+    )
     if done is None or done >= late:
         text = ("niet doorgestuurd aan de opdrachtgever", "not forwarded to the client")
         case.find(
@@ -159,8 +163,9 @@ def _clocks(own: RequestClock | None, law: RequestClock, request: _Request, case
     promised = duration(row.term) if row is not None and row.term is not None else None
     if own is not None and row is not None and promised is not None:
         late = late_from(received.time, legal if promised == MONTH else promised)
+        rule, words = row.promised or row.rule, row.promised_words or row.words
+        case.owe(own, "answer", (received,), received.time, late, done, rule=rule, law="12(3)", words=words, **where)
         if done is None or done >= late:
-            rule, words = row.promised or row.rule, row.promised_words or row.words
             case.find(
                 own,
                 "not-answered",
@@ -191,6 +196,7 @@ def _clocks(own: RequestClock | None, law: RequestClock, request: _Request, case
         done,
         text,
         case,
+        duty="answer",
         rule=rule,
         also=(),
         law="12(3)",

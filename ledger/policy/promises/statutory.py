@@ -147,6 +147,7 @@ def _each_recipient(promise: Statutory, term: Duration, act: Fact, shares: Seque
     for recipient in sorted(told):
         late = late_from(act.time, term)
         done = _answered(act, recipient, case)
+        case.owe(promise, "acknowledge", (act,), act.time, late, done, activity=act.activity, client=act.client)
         if done is not None and done < late:
             continue
         nl, en = case.setting.shown("recipient", [recipient])
@@ -242,6 +243,7 @@ def _notified(
     if promise is None:
         return
     done = min((row.time for row in notified if row.reference == detected.reference and row.to == to), default=None)
+    case.owe(promise, "notify-breach", (detected,), detected.time, late, done, client=detected.client)
     in_time = done is not None and (done <= late if to == "authority" else done < late)  # 72 hours end on a moment
     if not in_time:
         text = {
