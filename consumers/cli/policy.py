@@ -51,11 +51,13 @@ def policy() -> None:
 @click.argument("org", required=False)
 @statement_option
 @language_option
+@data_option
 @format_option
 def show(org: str | None, statement: Path | None, language: str, form: str) -> None:
     """Show what a statement says is kept, why, for how long, and in which words; without ORG, list the statements.
 
-    ORG may be gdpr: what applies under all of them.
+    ORG may be gdpr: what applies under all of them. With a data directory (--data, PDL_DATA, or ./pdl-data) also what
+    clients have set there.
 
     \b
     Example:
@@ -73,12 +75,19 @@ def show(org: str | None, statement: Path | None, language: str, form: str) -> N
     if org == LAW:
         _show_law(tongue, form)
         return
-    (source,) = sources(org)
+    with at_hand() as wired:
+        (source,) = sources(org, wired)
+        clients = [] if wired is None or not source.pack.file.parameters else wired.instructed(source.pack)
     text = text_for(source, statement)
     if form != "table":
-        render.rows(showing.datasets(source.pack, tongue, text), form)
+        rows = showing.datasets(source.pack, tongue, text)
+        render.rows([row | ({"clients": clients} if row["retention_ends"] == "client" else {}) for row in rows], form)
         return
     _draw_pack(source.pack, tongue, text)
+    if clients:
+        click.echo({"en": "What clients have set", "nl": "Wat opdrachtgevers hebben ingesteld"}[tongue])
+        for row in clients:
+            entry(row["client"], showing.client(row, tongue), indent=2, width=24)
 
 
 @policy.command()

@@ -9,17 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from consumers.cli import render
 from consumers.cli.options import F, opened
+from consumers.cli.people import named
 from consumers.cli.progress import bar, steps
 from ledger.domain.calendar import start_of
 from ledger.domain.errors import PolicyInvalid
 from ledger.policy.coverage import Tested, outcome_of
 from ledger.policy.findings import Finding
+from ledger.policy.layers import client_layer
 from ledger.policy.model import SPACES, Pack
 from ledger.policy.packs import builtin_ids, builtin_packs, load_pack
 from ledger.policy.scope import judged
@@ -173,6 +175,11 @@ class AtHand:
     def findings(self, organisation: str, now: datetime) -> list[Finding]:
         """The findings of the statement in force, as they stand at a moment."""
         return list(self._wired.registers.findings(now, organisation))
+
+    def instructed(self, pack: Pack) -> list[dict[str, Any]]:
+        """What the clients of an organisation set, and what therefore applies."""
+        rows = self._wired.registers.rows("instructions", now=self.now, organisation=pack.organisation)
+        return list(client_layer(pack, named(self._wired, rows)))
 
     def tried(self, pack: Pack, now: datetime) -> list[Finding]:
         """What another pack would find; ids that only it lists are recognised by their tokens."""

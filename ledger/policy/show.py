@@ -125,6 +125,35 @@ def lists(pack: Pack, language: Language, statement: str | None = None) -> Itera
     )
 
 
+def client(row: Mapping[str, Any], language: Language) -> str:
+    """What a client set, in words: the parameter, what applies, and why."""
+    how = _CLIENT[language][row["how"]]
+    applies = spoken(row["applies"], language) if row["applies"] else _CLIENT[language]["nothing"]
+    said = f" {spoken(row['instructed'], language)}" if row["how"] == "bound" else ""
+    since = f" ({row['since'][:10]})" if row["since"] else ""
+    reference = f" {row['reference']}" if row["reference"] else ""
+    rules = ", ".join(filter(None, (row["rule"], *row["also"])))
+    return f"{row['parameter']}{reference}: {applies}, {how}{said}{since} [{rules}]"
+
+
+_CLIENT: Final = {
+    "en": {
+        "instructed": "as instructed",
+        "bound": "the nearest bound, instead of",
+        "assumed": "assumed, because nothing was instructed",
+        "none": "because nothing was instructed",
+        "nothing": "no term",
+    },
+    "nl": {
+        "instructed": "zoals opgedragen",
+        "bound": "de dichtstbijzijnde grens, in plaats van",
+        "assumed": "aangenomen, omdat er niets is opgedragen",
+        "none": "omdat er niets is opgedragen",
+        "nothing": "geen termijn",
+    },
+}
+
+
 def law(found: Law, language: Language) -> Iterator[Row]:
     """The statutory layer in rows: articles, rights, terms, bases, conditions, statutes, and adequacy by date."""
     file = found.file
