@@ -22,15 +22,15 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from ledger.domain.envelope import Envelope
 from ledger.domain.errors import Tampered
 from ledger.domain.events import BY_WIRE
-from ledger.domain.facts import Fact, FactBuilder, sequence_number, values_of
+from ledger.domain.facts import Fact, FactBuilder, values_of
 from ledger.keys import IDENTITY, Erased, Key, KeyStore, Scope
 from ledger.policy.model import UNDECLARED, UNLISTED, Pack
-from ledger.shape import Kept, Shapes, leading
+from ledger.shape import Kept, Shape, Shapes
 
 MAGIC: Final = b"\x01"
 ORGANISATION: Final = "organisation"
@@ -42,6 +42,7 @@ _length: Final = struct.Struct(">I")
 _REMOVED: Final = 0x8000_0000
 """Bit of a section's length that says: the ciphertext is gone, its SHA-256 follows."""
 _DIGEST: Final = 32
+_VALUES: Final = b',"values":'
 _NEVER: Final[Mapping[Scope, datetime]] = MappingProxyType({})
 _encode: Final = msgspec.json.Encoder().encode
 _scope: Final = partial(tuple.__new__, Scope)  # Half the time of calling Scope, and made for every section.
@@ -280,20 +281,23 @@ class _Places(dict[str, "str | None"]):
 
 
 class Draft(Struct, frozen=True, gc=False):
-    """An event on its way to the seal: which keys it needs, for which plaintext, and what is left out.
+    """An event on its way to the seal: under which keys it is sealed, and what is left out.
 
-    `front` is its header up to what the ledger adds, without a closing brace. `content` is what makes it the same
-    event when it comes again; it is compared as a MAC under the key of `recognised_by`, so that it can be recognised
-    for as long as that key lives (None: never). `shaped` says that its header was put together from a shape.
+    `content` is what makes it the same event when it comes again; it is compared as a MAC under the key of
+    `recognised_by`, so that it can be recognised for as long as that key lives (None: never). An event with a
+    `shape` is written only when it is sealed, which keeps a batch small; its values stand in `content` from
+    `values_from` up to `values_to`. Any other is `written` at once.
     """
 
     envelope: Envelope
-    front: bytes
     content: bytes
-    parts: tuple[tuple[Scope, bytes], ...]
+    scopes: tuple[Scope, ...]
     recognised_by: Scope | None
     dropped: tuple[str, ...]
-    shaped: bool = False
+    written: tuple[bytes, Sequence[bytes]] = (b"", ())
+    shape: Shape | None = None
+    values_from: int = 0
+    values_to: int = 0
 
 
 class SealingDesk:
@@ -306,12 +310,12 @@ class SealingDesk:
         self._clients, self._categories = self.ids.space("client"), self.ids.space("category")
         self._places: dict[tuple[str, str | None], _Places] = {}
         self._shapes = Shapes(self._builder.fields, self._by_dataset)
-        self._prohibits = any(row.schemes for row in pack.file.prohibited)
+        self.prohibits = any(row.schemes for row in pack.file.prohibited)
 
     def may_not_keep(self, envelope: Envelope) -> bool:
         """Whether the statement says that the identifier of this event's subject is not kept at all."""
         data: Any = envelope.data
-        return self._prohibits and self.pack.prohibits_identifier(
+        return self.prohibits and self.pack.prohibits_identifier(
             data.activity or "", data.subject.scheme, data.subject.class_
         )
 
@@ -323,37 +327,49 @@ class SealingDesk:
         data: Any = envelope.data
         subject = getattr(data, "subject", None)
         person = None if subject is None else self.ids.people[(data.organisation, subject.scheme, subject.value)]
-        if person is None or self.may_not_keep(envelope):
+        if person is None or (self.prohibits and self.may_not_keep(envelope)):
             return self.draft_plainly(envelope, content)
         return self._draft_shaped(envelope, content, person) or self.draft_plainly(envelope, content)
 
     def _draft_shaped(self, envelope: Envelope, content: bytes, person: str) -> Draft | None:
         """The draft of an event about a person who is known, by its shape; None where it has none."""
-        data: Any = envelope.data
-        values: dict[str, Raw] | None = getattr(data, "values", None)
-        own: bytes | None = content
-        plain = b""
-        if values:
-            plain = _encode(values)
-            own = _without_values(content, plain)
-        shape = None if own is None else self._shapes.of(envelope, values)
-        sequence = None if envelope.sequence is None else sequence_number(envelope.sequence)
-        if shape is None or own is None or (sequence is None and envelope.sequence is not None):
+        values = getattr(envelope.data, "values", None)
+        start, end = _values_within(content, _encode(values)) if values else (0, 0)
+        shape = None if start < 0 else self._shapes.of(envelope, values)
+        if shape is None:
             return None
-        front = shape.front(
-            leading(envelope, content),
-            b"" if sequence is None else b"%d" % sequence,
-            person,
-            "" if data.reference is None else self.ids.keyed[data.reference],
+        # The pack's own text and not the event's: dictionaries compare what is the same object in no time.
+        organisation, client = self.pack.organisation, shape.client
+        identity = _scope((organisation, client, person, IDENTITY))
+        scopes = [_scope((organisation, client, person, dataset)) for dataset, _ in shape.kept]
+        return Draft(
+            envelope,
+            content,
+            (identity, *scopes),
+            identity,
+            shape.dropped,
+            shape=shape,
+            values_from=start,
+            values_to=end,
         )
-        organisation, client = data.organisation, shape.client
-        scope = _scope((organisation, client, person, IDENTITY))
-        parts = [(scope, own)]
-        for dataset, categories in shape.kept:
-            if values and len(categories) < len(values):
-                plain = _encode({category: values[category] for category in categories})
-            parts.append((_scope((organisation, client, person, dataset)), plain))
-        return Draft(envelope, front, content, tuple(parts), scope, shape.dropped, shaped=True)
+
+    def _write(self, draft: Draft) -> tuple[bytes, Sequence[bytes]]:
+        """The header of a draft up to what the ledger adds, without its closing brace, and the plaintext for each scope."""
+        shape, envelope, content, end = draft.shape, draft.envelope, draft.content, draft.values_to
+        if shape is None:
+            return draft.written
+        data: Any = envelope.data
+        reference = None if data.reference is None else self.ids.keyed[data.reference]
+        front = shape.front(envelope, content, draft.scopes[0].person, reference)
+        if not end:
+            return front, (content,)
+        plains = [content[: draft.values_from - len(_VALUES)] + content[end:]]
+        for _, categories in shape.kept:
+            if len(categories) == len(data.values):
+                plains.append(content[draft.values_from : end])
+            else:
+                plains.append(_encode({category: data.values[category] for category in categories}))
+        return front, plains
 
     def draft_plainly(self, envelope: Envelope, content: bytes) -> Draft:
         """The draft of any event, with nothing remembered from an event before it."""
@@ -368,19 +384,18 @@ class SealingDesk:
         )
         if subject is None:
             scope = Scope(data.organisation, "", "", ORGANISATION)
-            return Draft(envelope, front, content, ((scope, own),), scope, ())
+            return Draft(envelope, content, (scope,), scope, (), (front, (own,)))
         person = self.ids.people[(data.organisation, subject.scheme, subject.value)]
         if person is None:
-            return Draft(envelope, front, content, (), None, ())
+            return Draft(envelope, content, (), None, (), (front, ()))
         client = "" if data.client is None else self._clients[data.client]
-        scope = Scope(data.organisation, client, person, IDENTITY)
-        prohibited = self.may_not_keep(envelope)
         kept, dropped = self._by_dataset(data, values) if values else ((), ())
-        parts = [] if prohibited else [(scope, own)]
-        for dataset, categories in kept:
-            plain = _encode({category: values[category] for category in categories})
-            parts.append((Scope(data.organisation, client, person, dataset), plain))
-        return Draft(envelope, front, content, tuple(parts), None if prohibited else scope, dropped)
+        scopes = [Scope(data.organisation, client, person, dataset) for dataset, _ in kept]
+        plains = [_encode({category: values[category] for category in categories}) for _, categories in kept]
+        if self.may_not_keep(envelope):
+            return Draft(envelope, content, tuple(scopes), None, dropped, (front, plains))
+        identity = Scope(data.organisation, client, person, IDENTITY)
+        return Draft(envelope, content, (identity, *scopes), identity, dropped, (front, (own, *plains)))
 
     def _by_dataset(self, data: Any, categories: Collection[str]) -> tuple[Kept, tuple[str, ...]]:
         """Which categories of an event are kept in which dataset, and which (as shown) are not kept."""
@@ -399,10 +414,11 @@ class SealingDesk:
     def seal(self, draft: Draft, keys: Mapping[Scope, Key | Erased], where: Place, version: int) -> tuple[bytes, bytes]:
         """Turn a draft into the state of a record and its leaf hash; erased datasets are named, their values left out."""
         late = where.erased_at
+        front, plains = self._write(draft)
         live: list[tuple[Key, bytes]] = []
         sections: list[tuple[str, str]] = []
         erased: list[str] = []
-        for scope, plain in draft.parts:
+        for scope, plain in zip(draft.scopes, plains, strict=True):
             key = keys[scope]
             if isinstance(key, Erased) or (late and scope in late and draft.envelope.time <= late[scope]):
                 erased.append(scope.dataset)
@@ -413,7 +429,7 @@ class SealingDesk:
         nonce = nonce_of(salt)
         clear = b"".join(
             (
-                draft.front,
+                front,
                 where.recorded,
                 salt.encode(),
                 b'","erased":' + _encode(erased) if erased else b'"',
@@ -431,16 +447,14 @@ class SealingDesk:
         return b"".join(state), sha256(b"".join(leaf)).digest()
 
 
-def _without_values(content: bytes, values: bytes) -> bytes | None:
-    """The canonical form of an event without its values (as JSON); None where there is a null, which is no value.
+def _values_within(content: bytes, values: bytes) -> tuple[int, int]:
+    """Where in the canonical form of an event its values stand (as JSON); (-1, -1) where there is a null, which is no value.
 
-    Outside of a JSON text no quote stands without a backslash. Behind the values of an event stand none.
+    Outside of a JSON text no quote stands without a backslash; and behind the values of an event stand no others.
     """
-    at = content.rfind(b',"values":{')
-    end = at + 10 + len(values)
-    if values.find(b":null") >= 0 or content[at + 10 : end] != values:
-        return None
-    return content[:at] + content[end:]
+    start = content.rfind(_VALUES) + len(_VALUES)
+    end = start + len(values)
+    return (start, end) if content[start:end] == values and values.find(b":null") < 0 else (-1, -1)
 
 
 class Chance:

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from ledger.domain.envelope import Envelope
 from ledger.domain.events import EVENT_TYPES, NO_SUBJECT, Country, Event
-from ledger.domain.facts import Shown, shown
+from ledger.domain.facts import Shown, sequence_number, shown
 
 SHAPES_MAX: Final = 4_000
 """How many shapes of one organisation are remembered; when there are more, all are forgotten and it starts anew."""
@@ -34,7 +34,7 @@ Kept = tuple[tuple[str, tuple[str, ...]], ...]
 class Shape(Struct, frozen=True, gc=False):
     """What a header says before `id`, from its opening brace on, and where the values of its event go.
 
-    `type_length` is how much of it is said by the leading fields too. `client` is the client as shown ("" for none),
+    `type_length` is how much of it the canonical form says too. `client` is the client as shown ("" for none),
     `dropped` the categories, as shown, whose values are not kept.
     """
 
@@ -44,27 +44,27 @@ class Shape(Struct, frozen=True, gc=False):
     kept: Kept
     dropped: tuple[str, ...]
 
-    def front(self, leading: bytes, sequence: bytes, person: str, reference: str) -> bytes:
-        """The header up to what the ledger adds, without its closing brace; what the event does not have is empty."""
+    def front(self, envelope: Envelope, canonical: bytes, person: str, reference: str | None) -> bytes:
+        """The header of an event up to what the ledger adds, without its closing brace."""
         return b"".join(
             (
                 self.shared,
-                leading[self.type_length :],
-                b',"sequence":' + sequence if sequence else b"",
+                _id_source_time(envelope, canonical, self.type_length),
+                b"" if envelope.sequence is None else b',"sequence":%d' % int(envelope.sequence),
                 b',"person":"',
                 person.encode(),
-                b'","reference":"' + reference.encode() + b'"' if reference else b'"',
+                b'"' if reference is None else b'","reference":"%b"' % reference.encode(),
             )
         )
 
 
-def leading(envelope: Envelope, canonical: bytes) -> bytes:
-    """Type, id, source and time, without a closing brace. In UTC they are the first fields of the canonical form."""
+def _id_source_time(envelope: Envelope, canonical: bytes, type_length: int) -> bytes:
+    """Id, source and time as members of an object. In UTC they stand so in the canonical form, behind the type."""
     if envelope.time.tzinfo is UTC:
-        # Behind the time: inside of a JSON text, no quote stands without a backslash.
-        return canonical[: canonical.index(b'","specversion"') + 1]
+        # The end of the time: inside of a JSON text, no quote stands without a backslash.
+        return canonical[type_length : canonical.index(b'","specversion"') + 1]
     time = envelope.time.astimezone(UTC)
-    return _encode({"type": envelope.WIRE, "id": envelope.id, "source": envelope.source, "time": time})[:-1]
+    return b"," + _encode({"id": envelope.id, "source": envelope.source, "time": time})[1:-1]
 
 
 class _Traits(NamedTuple):
@@ -110,7 +110,8 @@ class Shapes:
         """The shape of an event about a person who is known; None where it has none. `values` without nulls."""
         data: Any = envelope.data
         traits = _TRAITS[type(data)]
-        if traits is None or data.subject.also:
+        sequence = envelope.sequence
+        if traits is None or data.subject.also or (sequence is not None and sequence_number(sequence) is None):
             return None
         subject, actor = data.subject, data.actor
         key = (
@@ -119,7 +120,7 @@ class Shapes:
             subject.class_,
             subject.age,
             None if actor is None else actor.role,
-            envelope.sequence is None,
+            sequence is None,
             data.reference is None,
             None if values is None else tuple(values),
             traits.get(data),
