@@ -61,31 +61,54 @@ class Journal:
         except OSError as error:
             raise StoreUnavailable(f"the erasure journal {self._path} cannot be written: {error.strerror}") from error
 
-    def entries(self) -> list[Entry]:
-        """Everything that was destroyed, oldest first; raises Unreadable for a damaged line."""
+    def entries(self, after: int = 0) -> list[Entry]:
+        """What was destroyed, oldest first; raises Unreadable for a damaged line.
+
+        `after` is a size that the journal had once. Where no line ends there, it came back from a backup or was
+        begun anew, and everything in it counts.
+        """
+        content, before = self._content(after), after
+        if after and not content.startswith(b"\n"):
+            content, before = self._content(0), 0
         found = []
-        for number, line in enumerate(self._content().split(b"\n")[:-1], 1):
+        for number, line in enumerate(content.removeprefix(b"\n" if before else b"").split(b"\n")[:-1], 1):
             try:
                 found.append(_decode(line))
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise Unreadable(f"{self._path}, line {number}, is no journal entry; restore the file") from error
+                where = f"line {number}" + (f" after byte {before:,}" if before else "")
+                raise Unreadable(f"{self._path}, {where}, is no journal entry; restore the file") from error
         return found
 
-    def append(self, entries: Iterable[Entry]) -> None:
-        """Write entries and wait until they are on disk."""
+    def size(self) -> int:
+        """How long the journal is, in bytes of whole lines."""
+        try:
+            with self._path.open("rb") as file:
+                return _whole(file)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise Unreadable(f"the erasure journal {self._path} cannot be read: {error.strerror}") from error
+
+    def append(self, entries: Iterable[Entry]) -> int:
+        """Write entries and wait until they are on disk; returns how long the journal is then."""
         try:
             with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
                 file.seek(file.truncate(_whole(file)))
                 file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
                 file.flush()
                 os.fsync(file.fileno())
+                size = file.tell()
             sync_directory(self._path.parent)
         except OSError as error:
             raise StoreUnavailable(f"the erasure journal {self._path} cannot be written: {error.strerror}") from error
+        return size
 
-    def _content(self) -> bytes:
+    def _content(self, after: int) -> bytes:
+        """The journal from the last byte before `after` on."""
         try:
-            return self._path.read_bytes()
+            with self._path.open("rb") as file:
+                file.seek(max(after - 1, 0))
+                return file.read()
         except FileNotFoundError:
             return b""
         except OSError as error:

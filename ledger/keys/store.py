@@ -355,8 +355,9 @@ class WrappedKeyStore:
                 if going:
                     epoch = self._vault.epoch()[0]
                     entries = [one.entry(generation, epoch) for one in going]
-                    self._journal.append(entries)
+                    size = self._journal.append(entries)
                     self._remove(entries, going, epoch, at)
+                    self._vault.each("set_meta", [("journal", str(size))])
             self._vault.forget()
             self._forget_everything()
             self._due = None
@@ -549,7 +550,9 @@ class WrappedKeyStore:
         each("drop_key", sorted((bucket, key.id) for one in going for key, bucket in one.keys))
         each("drop_identifier", sorted((way.bucket, way.hash) for one in going for way in one.ways))
         each("drop_person", sorted((way.bucket, way.person) for one in going for way in one.ways))
-        buckets = sum((one.buckets for one in going), Counter[int]())
+        buckets = Counter[int]()
+        for one in going:
+            buckets.update(one.buckets)
         each("empty_bucket", [(count, bucket) for bucket, count in sorted(buckets.items())])
         ask("drop_empty_buckets", as_json(buckets))
         ask("mark_buckets_stale", as_json(buckets))
@@ -569,8 +572,10 @@ class WrappedKeyStore:
 
     def _replay(self) -> None:
         """Complete every destruction of the journal that this database does not know, after a crash or a restore."""
-        entries = self._journal.entries()
         with self._vault.reading():
+            entries = self._journal.entries(int(dict(self._vault.ask("meta")).get("journal", 0)))
+            if not entries:
+                return
             keys = {key.id for entry in entries for key in entry.keys}
             people = {person.person for entry in entries for person in entry.people}
             known = {key_id for key_id, _ in self._vault.ask("erased_keys_by_id", as_json(keys))}
@@ -586,6 +591,7 @@ class WrappedKeyStore:
                 ]
                 again = [self._found_again(entry) for entry in unknown]
                 self._remove(unknown, again, self._vault.epoch()[0], None)
+                self._vault.each("set_meta", [("journal", str(self._journal.size()))])
             self._vault.settle()
 
     def _found_again(self, entry: Entry) -> _Leaving:

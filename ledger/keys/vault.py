@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
+from time import sleep
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -24,6 +25,7 @@ from ledger.keys.wrap import draw, unwrap, wipe, wrap
 T = TypeVar("T")
 PEOPLE_PER_BUCKET: Final = 1024
 CACHED_BUCKETS: Final = 4_096
+_PAUSE_SECONDS: Final = 0.001
 
 Place = tuple[str, str, str]
 """organisation, client, dataset: what a scope is without its person"""
@@ -200,6 +202,7 @@ class Vault:
         for (number,) in self._asked("stale_buckets"):
             with self.reading(), self.writing():
                 self._renew(number)
+            sleep(_PAUSE_SECONDS)  # Whoever waits for the database has a turn: its lock is not fair.
         with self.reading():
             with self.writing():
                 if self.ask("open_epochs"):

@@ -293,6 +293,19 @@ def test_a_journal_line_cut_off_by_a_crash_never_counted(tmp_path: Path) -> None
     assert journal.entries() == [entry, entry]
 
 
+def test_only_what_the_journal_has_gained_is_looked_through(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "erasures.journal")
+    first, second = (Entry(case=case, generation=1, epoch=1, keys=(), people=()) for case in ("case-1", "case-2"))
+    size = journal.append([first])
+    assert journal.entries(size) == []
+    assert journal.append([second]) == journal.size() > size
+    assert journal.entries(size) == [second]
+    for elsewhere in (size - 1, size + 1, journal.size() + 1):
+        assert journal.entries(elsewhere) == [first, second], "it is not the journal that it was"
+    (tmp_path / "erasures.journal").unlink()
+    assert (journal.entries(size), journal.size()) == ([], 0)
+
+
 def test_a_damaged_journal_is_told_by_its_line(tmp_path: Path) -> None:
     begin(tmp_path).close()
     (tmp_path / "erasures.journal").write_bytes(b"{}\n")
