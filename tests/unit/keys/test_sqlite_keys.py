@@ -493,7 +493,7 @@ def test_an_altered_row_is_tampered_and_not_erased(tmp_path: Path, one_person: l
     change(tmp_path, damage)
     store = again(tmp_path)
     with pytest.raises(Tampered, match="restore the key database"):
-        store.open([key_id for _, key_id in store.scopes_of(one_person[0].person)])
+        store.open(wrapped_in(tmp_path))
     store.close()
 
 
