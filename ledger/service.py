@@ -37,6 +37,7 @@ BATCH_INPUTS: Final = 2_000
 _FUTURE: Final = timedelta(days=1)
 _LONG_AGO: Final = 1990
 _ATTEMPTS: Final = 8
+_FENCED: Final = b'"fenced":true'
 
 
 class Input(NamedTuple):
@@ -239,9 +240,20 @@ class Ledger:
         if answered is not None and subject and subject[0] in fences:
             desk.ids.people[subject[0]] = answered
         try:
-            return desk.draft(event.envelope, event.canonical)
+            draft = desk.draft(event.envelope, event.canonical)
+            known = not subject or desk.ids.people.get(subject[0], "") is not None
+            if known or not self._late(event, subject[0], fences):
+                return draft
+            # Inside JSON no quote stands without a backslash, so this can only be the field itself.
+            front, plains = draft.written
+            front = front.replace(_FENCED, _FENCED + b',"after_erasure":true', 1)
+            return msgspec.structs.replace(draft, written=(front, plains))
         finally:
             desk.ids.people = people
+
+    def _late(self, event: _Event, subject: Identifier, fences: Mapping[Identifier, Fence]) -> bool:
+        """Whether a fact that meets the fence happened after the erasure: somebody goes on with what is gone."""
+        return subject in fences and self._after(event.envelope, fences[subject])
 
     def _ordered(self, envelope: Envelope) -> str | None:
         """Whose deletion a system answers with the id of case or task as `order`: the pseudonym outlives the way to it."""

@@ -20,7 +20,7 @@ class Context(Register):
 
     name = "context"
     help = "Internal: possible links, facts of organisations, retractions."
-    version = 3
+    version = 4
     package = "projections"
     columns: ClassVar[tuple[str, ...]] = ()
 
@@ -32,7 +32,8 @@ class Context(Register):
             if line.also and group.people is not None:
                 db.executemany(self.sql["add_pair"], _pairs(group.people, line.also))
             if group.people is None:
-                rows = [(at, line.organisation, group.topic, line.client or "", line.fenced) for at in group.positions]
+                fenced = int(line.fenced) + int(line.after_erasure)
+                rows = [(at, line.organisation, group.topic, line.client or "", fenced) for at in group.positions]
                 db.executemany(self.sql["add_organisation_fact"], rows)
             if max(group.times) > group.recorded:
                 db.executemany(self.sql["add_ahead"], _ahead(group))

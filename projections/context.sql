@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS pair (
     PRIMARY KEY (person, other)
 ) WITHOUT ROWID;
 
--- Facts without a person. `fenced`: they concern someone who was erased before.
+-- Facts without a person. `fenced`: they concern someone who was erased before (2: and happened after that).
 CREATE TABLE IF NOT EXISTS organisation_fact (
     position INTEGER PRIMARY KEY,
     organisation TEXT NOT NULL,
@@ -78,6 +78,12 @@ SELECT EXISTS (SELECT 1 FROM pair);
 
 -- name: organisation_facts
 SELECT position FROM organisation_fact WHERE organisation = :organisation AND NOT fenced ORDER BY position;
+
+-- name: after_erasure
+SELECT position FROM organisation_fact WHERE organisation = :organisation AND fenced = 2 ORDER BY position;
+
+-- name: after_erasure_between
+SELECT DISTINCT organisation FROM organisation_fact WHERE position > :after AND position <= :last AND fenced = 2;
 
 -- name: organisation_facts_between
 SELECT position FROM organisation_fact WHERE position > :after AND position <= :last AND NOT fenced;

@@ -27,6 +27,7 @@ from ledger.policy.judge import (
     Guarded,
     RetentionLine,
     guards,
+    judge_erased,
     judge_organisation,
     judge_person,
     judge_sources,
@@ -182,6 +183,7 @@ class Bench:
         if pack is None:
             return Judged(organisation, "", frozenset(), ())
         findings = judge_organisation(pack, self._organisation(organisation))
+        findings += judge_erased(pack, self._after_erasure(organisation))
         return Judged(organisation, "", frozenset(), sorted(findings, key=order))
 
     def sources(self, organisation: str) -> Judged:
@@ -194,6 +196,11 @@ class Bench:
             if report.organisation == organisation:
                 findings += judge_sources(pack, self._received_of(report, received))
         return Judged(organisation, _SOURCES, frozenset(), sorted(findings, key=order))
+
+    def _after_erasure(self, organisation: str) -> list[Fact]:
+        """What was reported of people after they were erased; none of it says of whom."""
+        sql = self._context.sql["after_erasure"]
+        return self._read([row[0] for row in self._db.execute(sql, {"organisation": organisation})])
 
     def concerning_all(self, place: Mapping[str, int]) -> dict[str, list[Fact]]:
         """The facts without a person that arrived in a stretch, or were retracted in it, by organisation."""
@@ -403,6 +410,7 @@ def _touched(
     place = {"after": after, "last": last}
     people = Trail().people(db, after, last)
     organisations = {row[0] for row in db.execute(register.sql["first_moved"], place)}
+    organisations |= {row[0] for row in db.execute(Context().sql["after_erasure_between"], place)}
     for organisation, facts in bench.concerning_all(place).items():
         organisations.add(organisation)
         whole = bench.with_retracted(organisation)

@@ -39,6 +39,7 @@ class Line(Struct, gc=False, kw_only=True):
 
     organisation: str
     fenced: bool = False
+    after_erasure: bool = False
     also: tuple[str, ...] = ()
     class_: str | None = msgspec.field(default=None, name="class")
     activity: str | None = None

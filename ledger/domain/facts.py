@@ -28,7 +28,7 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `type` is the wire name, `time` when it happened (UTC), `recorded` when the ledger recorded it (None
     in `pdl judge`), `person` the pseudonym (None: no subject), `fenced` that it concerns a person whose
-    keys were destroyed, so that no value of it was kept. Ids are those of the pack or contract, or a token
+    keys were destroyed, so that no value of it was kept, `after_erasure` that it happened after that. Ids are those of the pack or contract, or a token
     `~...` (equal ids give equal tokens). Moments that may be a date alone stay as text (`until`, `from_`).
     """
 
@@ -46,6 +46,7 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     age: str | None = None
     also: tuple[str, ...] = ()
     fenced: bool = False
+    after_erasure: bool = False
     activity: str | None = None
     client: str | None = None
     role: str | None = None

@@ -44,6 +44,7 @@ Code = Literal[
     "refused-late",
     "remedy-not-named",
     "not-erased",
+    "use-after-erasure",
     "not-triaged",
     "while-restricted",
     "recipient-silent",

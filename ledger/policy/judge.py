@@ -75,6 +75,7 @@ __all__ = [
     "at",
     "guards",
     "judge",
+    "judge_erased",
     "judge_organisation",
     "judge_person",
     "judge_sources",
@@ -132,6 +133,11 @@ def judge_sources(pack: Pack, facts: Iterable[Fact]) -> list[Finding]:
     case = Case(machine.setting, Person((), Organisation()), Organisation())
     records.sources(list(facts), case)
     return case.found
+
+
+def judge_erased(pack: Pack, facts: Iterable[Fact]) -> list[Finding]:
+    """Judge facts about people who were erased before: they have no person, and only that they happened counts."""
+    return _machine(pack).erased(facts)
 
 
 class HoldLine(Struct, frozen=True, kw_only=True):
@@ -258,6 +264,15 @@ class _Machine:
         self._judge_acts(organisation.facts, case)
         for whole in self._whole:
             whole(case)
+        return case.found
+
+    def erased(self, facts: Iterable[Fact]) -> list[Finding]:
+        promise = self.articles.get("17(1)-erased")
+        case = Case(self.setting, Person((), Organisation()), Organisation())
+        if promise is not None:
+            judge = statutory.used_after_erasure(promise)
+            for fact in without_retracted(facts):
+                judge(fact, case)
         return case.found
 
     def _judge_acts(self, facts: Iterable[Fact], case: Case) -> None:
@@ -545,6 +560,9 @@ class _Versions:
 
     def guards(self, person: Person, organisation: Organisation) -> list[Guarded]:
         return self.machines[-1].guards(person, organisation)
+
+    def erased(self, facts: Iterable[Fact]) -> list[Finding]:
+        return self.machines[-1].erased(facts)
 
 
 def _place(line: RetentionLine) -> tuple[str, str, str | None]:

@@ -38,6 +38,7 @@ from ledger.policy.promises import (
     Triage,
 )
 from ledger.policy.promises.records import ACCOUNTABILITY
+from ledger.policy.promises.statutory import USES_AFTER_ERASURE
 from ledger.policy.references import promised_rules
 from ledger.policy.timeline import COLLECTED, DELETED, RECTIFIED, REPORTED, RESTRICTED, SHARED, USED
 
@@ -306,7 +307,7 @@ _ARTICLES: Final[dict[str, Callable[[Fact], bool]]] = {
     "18(2)": _typed(USED, SHARED),
     "19": _typed(RECTIFIED, DELETED, RESTRICTED),
     "17(3)": _typed(DELETED),
-    "17(1)-erased": _typed(USED, SHARED),
+    "17(1)-erased": lambda fact: fact.after_erasure and fact.type in USES_AFTER_ERASURE,
     "28(2)": _typed("pdl.processor.engaged.v1"),
     "33(1)": _typed("pdl.breach.detected.v1"),
     "33(2)": _typed("pdl.breach.detected.v1"),

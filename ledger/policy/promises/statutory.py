@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from ledger.domain.calendar import Duration, day_of, duration, late_from, moment_of
 from ledger.domain.facts import Fact
 from ledger.policy.case import Case, Setting
+from ledger.policy.filters import wire
 from ledger.policy.promises.base import Act, PromiseBase, Whole
 from ledger.policy.timeline import DELETED, RECTIFIED, RESTRICTED, SHARED, by_time, same
 
@@ -118,6 +119,38 @@ def announced(promise: Statutory, setting: Setting) -> Act:
 
 
 # --- with a clock ---------------------------------------------------------------------------------------------------------
+
+
+USES_AFTER_ERASURE: Final = frozenset(
+    wire(name)
+    for name in (
+        "data.collected",
+        "data.used",
+        "data.shared",
+        "data.rectified",
+        "milestone.reached",
+        "notice.given",
+        "contract.signed",
+        "subject.linked",
+        "access.granted",
+        "access.used",
+    )
+)
+"""Facts that show somebody is still dealt with whose data were erased. What an erasure itself calls for is none of them:
+deletions, answers, messages to recipients and to the person; nor what a person does or asks."""
+
+
+def used_after_erasure(promise: Statutory) -> Act:
+    """Art. 17(1): who was erased is not dealt with any more; the fact has no person, and names nobody."""
+
+    def judge(fact: Fact, case: Case) -> None:
+        if fact.after_erasure and fact.type in USES_AFTER_ERASURE and fact.time >= case.setting.law_binds:
+            text = ("gebruik van gegevens van iemand die gewist is", "data used of somebody who was erased")
+            case.find(
+                promise, "use-after-erasure", (fact,), fact.time, *text, activity=fact.activity, client=fact.client
+            )
+
+    return judge
 
 
 def recipients_told(promise: Statutory) -> Whole:
