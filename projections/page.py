@@ -46,6 +46,7 @@ class Line(Struct, gc=False, kw_only=True):
     client: str | None = None
     role: str | None = None
     system: str | None = None
+    location: str | None = None
     categories: tuple[str, ...] = ()
     purpose: str | None = None
     basis: str | None = None
@@ -112,6 +113,10 @@ class Detail(Line, gc=False, kw_only=True):
     instruction: str | None = None
     parameters: dict[str, Any] | None = None
     parts: tuple[str, ...] = ()
+    scope: str | None = None
+    target: str | None = None
+    decision: str | None = None
+    version: str | None = None
     control: str | None = None
     found: int | None = None
     handled: int | None = None
@@ -135,7 +140,6 @@ SHAPED: Final = frozenset(
         "data.deleted",
         "milestone.reached",
         "subject.informed",
-        "access.used",
         "recipient.notified",
         "recipient.acknowledged",
     )

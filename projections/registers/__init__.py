@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from projections.register import Register
+from projections.registers.access import Access
 from projections.registers.breaches import Breaches
 from projections.registers.certificates import Certificates
 from projections.registers.collections import Collections
@@ -26,19 +27,25 @@ from projections.registers.requests import Requests
 from projections.registers.restrictions import Restrictions
 from projections.registers.retention import RetentionRegister
 from projections.registers.sources import Sources
+from projections.registers.statements import Statements
+from projections.registers.transfers import Transfers
+from projections.registers.unsolicited import Unsolicited
 from projections.registers.uses import Uses
 from projections.trail import Trail
 
 ALL: Final[tuple[Register, ...]] = (
+    Statements(),
     Processing(),
     Collections(),
     Uses(),
     Disclosures(),
+    Transfers(),
     Notices(),
     Consents(),
     Objections(),
     Restrictions(),
     Requests(),
+    Unsolicited(),
     RetentionRegister(),
     Holds(),
     Erasures(),
@@ -47,6 +54,7 @@ ALL: Final[tuple[Register, ...]] = (
     Contracts(),
     Processors(),
     Instructions(),
+    Access(),
     Controls(),
     Breaches(),
     Findings(),

@@ -16,6 +16,7 @@ class Disclosures(Register):
     """Everyone that data were shared with."""
 
     name = "disclosures"
+    version = 2
     help = "Who personal data were shared with: recipient, service, country, purpose, contract, transfer tool."
     columns: ClassVar[tuple[str, ...]] = (
         "organisation", "activity", "client", "recipient", "listed", "service", "purpose", "basis", "country", "transfer_tool", "contract",
@@ -35,7 +36,7 @@ class Disclosures(Register):
                 line.service,
                 line.purpose,
                 line.basis,
-                line.country,
+                line.country or line.location,
                 line.transfer_tool,
                 line.contract,
                 line.categories,
