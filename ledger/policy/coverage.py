@@ -73,7 +73,7 @@ def coverage(pack: Pack, statement: str | None = None, data: Tested | None = Non
         for id_ in placed.get(sentence.start, ()):
             yield rows[id_] | where
         if sentence.start not in placed:
-            yield {"organisation": pack.organisation, "rule": None} | where
+            yield _NO_RULE | {"organisation": pack.organisation} | _tested("", data) | where
     there = {id_ for ids in placed.values() for id_ in ids}
     yield from (row for id_, row in rows.items() if id_ not in there)
 
@@ -102,6 +102,14 @@ def law_coverage(law: Law, data: Tested | None = None) -> Iterator[Row]:
             "reason_nl": article.reason_nl,
         } | _tested(article.id, data)
 
+
+_NO_RULE: Final[Row] = {
+    **dict.fromkeys(("organisation", "rule", "words", "how")),
+    "promises": [],
+    **dict.fromkeys(("law", "nl", "en", "assumed", "changes", "doubt", "reason")),
+    **dict.fromkeys(("assumed_nl", "changes_nl", "doubt_nl", "reason_nl")),
+}
+"""What stands for the rule of a sentence that has none."""
 
 # --- parts ------------------------------------------------------------------------------------------------------------
 

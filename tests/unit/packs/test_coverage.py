@@ -157,6 +157,14 @@ def test_a_changed_text_whose_citations_hold_is_told_and_shown(tmp_path, capsys)
     assert json.loads(out.out.splitlines()[-1])["rule"] is None
 
 
+def test_a_sentence_without_a_rule_has_the_same_columns(tmp_path, capsys):
+    pack, text = _pack_and_text(tmp_path)
+    assert run(["policy", "coverage", pack, "--statement", text, "--format", "json"]) == 0
+    rows = _json(capsys)
+    assert {row["rule"] is None for row in rows} == {True, False}
+    assert len({tuple(row) for row in rows}) == 1
+
+
 # --- with data ------------------------------------------------------------------------------------------------------------
 
 
