@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 import click
 import orjson
@@ -112,6 +112,13 @@ class Reading:
     help="JSON prints one finding a line.",
 )
 @click.option(
+    "--language",
+    type=click.Choice(["nl", "en"]),
+    default="en",
+    show_default=True,
+    help="Language of the messages in a table; JSON has both.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(["violation", "risk"]),
     help="Exit with status 1 when there is such a finding, or a worse one.",
@@ -129,6 +136,7 @@ def judge(
     chosen: tuple[str, ...],
     now: datetime | None,
     form: str,
+    language: Literal["nl", "en"],
     fail_on: str | None,
     duties: bool,
     events: tuple[str, ...],
@@ -156,7 +164,7 @@ def judge(
     if duties:
         _print_duties(owed, moment, form)
         return
-    _print(found, form)
+    _print(found, form, language)
     if fail_on is not None and any(finding.severity in _AT_LEAST[fail_on] for finding in found):
         ctx.exit(1)
 
@@ -271,7 +279,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
 # --- printing ---------------------------------------------------------------------------------------------------------------
 
 
-def _print(found: Sequence[Finding], form: str) -> None:
+def _print(found: Sequence[Finding], form: str, language: Literal["nl", "en"]) -> None:
     if form == "json":
         out = sys.stdout.buffer
         for finding in found:
@@ -281,7 +289,7 @@ def _print(found: Sequence[Finding], form: str) -> None:
     if not found:
         click.echo("No findings.")
         return
-    _table(found)
+    _table(found, language)
 
 
 def _print_duties(owed: Sequence[Obligation], now: datetime, form: str) -> None:
@@ -298,57 +306,70 @@ def _print_duties(owed: Sequence[Obligation], now: datetime, form: str) -> None:
         click.echo(
             f"{line['state']}{done}  {line['rule']} (Art. {line['law']})  {line['duty']}, due {_minute(line['due'])}"
         )
-        click.echo(f"    \u2018{_harmless(line['words'])}\u2019  {_events(line['about'])}")
+        click.echo(f"    \u2018{_harmless(line['words'])}\u2019  {_events(line['about'], _WORDS['en']['more'])}")
     counts = Counter(line["state"] for line in rows)
     click.echo(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
 
 
-def _table(found: Sequence[Finding]) -> None:
+def _table(found: Sequence[Finding], language: Literal["nl", "en"]) -> None:
     """What a privacy officer reads: how bad, which rule, since when, what, and the words of the statement."""
+    words = _WORDS[language]
     if 0 < shutil.get_terminal_size((0, 0)).columns < _NARROW:
         for finding in found:
-            click.echo(f"{finding.severity} {finding.rule}, since {_minute(row(finding)['since'])}")
-            click.echo(f"{_harmless(finding.message.en)} {_events(finding.about)}\n")
+            since = _minute(row(finding)["since"])
+            click.echo(f"{words[finding.severity][0]} {finding.rule}, {words['since']} {since}")
+            click.echo(f"{_harmless(getattr(finding.message, language))} {_events(finding.about, words['more'])}\n")
     else:
-        _grid(found)
+        _grid(found, language)
     counts = Counter[str](finding.severity for finding in found)
-    click.echo(
-        ", ".join(f"{counts[name]} {name}{'s' if counts[name] != 1 else ''}" for name in _STYLES if counts[name])
-    )
+    click.echo(", ".join(f"{counts[name]} {words[name][counts[name] != 1]}" for name in _STYLES if counts[name]))
 
 
-def _grid(found: Sequence[Finding]) -> None:
+def _grid(found: Sequence[Finding], language: Literal["nl", "en"]) -> None:
     from rich.console import Console  # noqa: PLC0415  rich is loaded only where a table is printed
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    words = _WORDS[language]
     table = Table(show_lines=True, expand=True)
     for name in ("severity", "rule", "since"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("finding, in the words of the statement", ratio=1)
+        table.add_column(words[name], no_wrap=True)
+    table.add_column(words["finding"], ratio=1)
     for finding in found:
         shown = row(finding)
         rules = (
             finding.rule
-            + (f"\nalso {', '.join(finding.also)}" if finding.also else "")
+            + (f"\n{words['also']} {', '.join(finding.also)}" if finding.also else "")
             + (f"\nArt. {finding.law}" if finding.law else "")
         )
-        since = _minute(shown["since"]) + (f"\nmade good\n{_minute(shown['until'])}" if shown["until"] else "")
-        what = Text(_harmless(finding.message.en)).append(f"\n{_events(finding.about)}", style="dim")
-        table.add_row(Text(finding.severity, style=_STYLES[finding.severity]), Text(rules), Text(since), what)
+        since = _minute(shown["since"]) + (f"\n{words['until']}\n{_minute(shown['until'])}" if shown["until"] else "")
+        what = Text(_harmless(getattr(finding.message, language))).append(
+            f"\n{_events(finding.about, words['more'])}", style="dim"
+        )
+        table.add_row(Text(words[finding.severity][0], style=_STYLES[finding.severity]), Text(rules), Text(since), what)
     Console().print(table)
 
 
 _STYLES: Final[dict[str, str]] = {"violation": "bold red", "risk": "yellow", "note": "dim"}
+_WORDS: Final[dict[str, dict[str, Any]]] = {
+    "en": {
+        "severity": "severity", "rule": "rule", "since": "since", "finding": "finding, in the words of the statement", "also": "also", "until": "made good",
+        "more": "and {} more", "violation": ("violation", "violations"), "risk": ("risk", "risks"), "note": ("note", "notes"),
+    },
+    "nl": {
+        "severity": "ernst", "rule": "regel", "since": "sinds", "finding": "bevinding, in de woorden van de verklaring", "also": "ook", "until": "hersteld",
+        "more": "en nog {}", "violation": ("schending", "schendingen"), "risk": ("risico", "risico's"), "note": ("noot", "noten"),
+    },
+}  # fmt: skip
 
 
 def _minute(moment: str) -> str:
     return moment[:16].replace("T", " ")
 
 
-def _events(about: Iterable[str]) -> str:
+def _events(about: Iterable[str], more: str) -> str:
     ids = [_harmless(id_ if len(id_) <= _ID_SHOWN_MAX else f"{id_[:_ID_SHOWN_MAX]}…") for id_ in about]
-    return ", ".join([*ids[:3], *([f"and {len(ids) - 3} more"] if len(ids) > 3 else [])])  # noqa: PLR2004  three are enough to look up
+    return ", ".join([*ids[:3], *([more.format(len(ids) - 3)] if len(ids) > 3 else [])])  # noqa: PLR2004  three are enough to look up
 
 
 def _harmless(text: str) -> str:

@@ -151,3 +151,12 @@ def test_an_activity_that_the_statement_does_not_describe_is_told_as_undeclared(
     rows = [json.loads(line) for line in judged([event("a", activity="Ada Example")]).stdout.splitlines()]
     assert {row["activity"] for row in rows if row["about"] == ["a"] and row["rule"] == "RF-01"} == {"undeclared"}
     assert "Ada Example" not in json.dumps(rows)
+
+
+def test_a_table_may_be_read_in_dutch(tmp_path: Path) -> None:
+    example = Path(__file__).parents[3] / "examples/deotter"
+    arguments = ["--language", "nl", "--now", "2025-10-31", "--pack", str(example / "deotter.toml")]
+    found = CliRunner().invoke(judge, [*arguments, str(example / "events.jsonl")], env={"COLUMNS": "100"})
+    assert "schending" in found.output
+    assert "hersteld" in found.output
+    assert "violation" not in found.output
