@@ -47,7 +47,7 @@ class Lag(NamedTuple):
 
 
 class Projections:
-    """The registers of one ledger: kept in `path` (None: in a private database), folded from the log.
+    """The registers of one ledger: kept in `path` (None: in a private database) or another `store`, folded from the log.
 
     `page` and `window` bound what is in memory at once, `helpers` are processes that read beside this one (None: as
     many as a long stretch is worth); none of these changes what the registers hold.
@@ -62,11 +62,12 @@ class Projections:
         page: int = PAGE_RECORDS,
         window: int = WINDOW,
         helpers: int | None = None,
+        store: Tables | None = None,
     ) -> None:
         self._path, self._log, self._packs = path, log, packs
         self._page, self._window, self._helpers = page, window, helpers
         self._registers: Final = {register.name: register for register in (*ALL, *_INTERNAL)}
-        self._store: Final = Tables(path)
+        self._store: Final = Tables(path) if store is None else store
         self._store.prepare(
             self._registers.values(), {name: self._version(register) for name, register in self._registers.items()}
         )

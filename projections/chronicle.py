@@ -19,6 +19,7 @@ class Chronicle(Register):
     fields: ClassVar[tuple[str, ...]]
     times: ClassVar[tuple[str, ...]] = ("time",)
     lists: ClassVar[tuple[str, ...]] = ()
+    numbers: ClassVar[tuple[str, ...]] = ()
     truths: ClassVar[tuple[str, ...]] = ()
     depends = ("context",)
 
@@ -32,7 +33,7 @@ class Chronicle(Register):
                 line.person or "",
                 line.client or "",
                 micros(line.time),
-                *[_plain(getattr(line, name)) for name in self.fields],
+                *[_plain(getattr(line, name), name in self.numbers) for name in self.fields],
             )
             for position, topic, line in page.details(self.topics)
             if not line.fenced
@@ -46,9 +47,9 @@ class Chronicle(Register):
             yield {name: row[name] for name in self.columns}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, number: bool) -> Any:
     if value is None:
-        return ""
+        return None if number else ""
     if isinstance(value, dict):
         return orjson.dumps(value).decode()
     return text(value) if isinstance(value, tuple) else value

@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS ahead (
 );
 
 -- name: add_pair
-INSERT OR IGNORE INTO pair (person, other) VALUES (?, ?);
+INSERT INTO pair (person, other) VALUES (?, ?) ON CONFLICT DO NOTHING;
 
 -- name: add_organisation_fact
 INSERT INTO organisation_fact (position, organisation, type, client, fenced) VALUES (?, ?, ?, ?, ?);
@@ -77,7 +77,7 @@ UPDATE retraction SET target = ? WHERE said = ?;
 SELECT EXISTS (SELECT 1 FROM pair);
 
 -- name: organisation_facts
-SELECT position FROM organisation_fact WHERE organisation = :organisation AND NOT fenced ORDER BY position;
+SELECT position FROM organisation_fact WHERE organisation = :organisation AND fenced = 0 ORDER BY position;
 
 -- name: after_erasure
 SELECT position FROM organisation_fact WHERE organisation = :organisation AND fenced = 2 ORDER BY position;
@@ -86,7 +86,7 @@ SELECT position FROM organisation_fact WHERE organisation = :organisation AND fe
 SELECT DISTINCT organisation FROM organisation_fact WHERE position > :after AND position <= :last AND fenced = 2;
 
 -- name: organisation_facts_between
-SELECT position FROM organisation_fact WHERE position > :after AND position <= :last AND NOT fenced;
+SELECT position FROM organisation_fact WHERE position > :after AND position <= :last AND fenced = 0;
 
 -- name: retracted_between
 -- Retractions that took effect in a stretch: the later of the two facts lies in it.
@@ -103,4 +103,4 @@ SELECT said, target FROM retraction WHERE target IS NOT NULL;
 
 -- name: ahead_of
 -- Null: more than one person's findings depend on it (projections/reports.sql).
-SELECT DISTINCT CASE WHEN numbered OR EXISTS (SELECT 1 FROM report) THEN NULL ELSE person END FROM ahead WHERE time > :now;
+SELECT DISTINCT CASE WHEN numbered = 1 OR EXISTS (SELECT 1 FROM report) THEN NULL ELSE person END FROM ahead WHERE time > :now;

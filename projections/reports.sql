@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS report_received (
 
 -- name: add_zone
 INSERT INTO zone VALUES (?, ?, ?)
-ON CONFLICT (number) DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last);
+ON CONFLICT (number) DO UPDATE SET first = min(zone.first, excluded.first), last = max(zone.last, excluded.last);
 
 -- name: reports
 SELECT position, source, organisation, starts, ends FROM report ORDER BY position;
@@ -35,7 +35,7 @@ SELECT position, source, organisation, starts, ends FROM report ORDER BY positio
 INSERT INTO report VALUES (?, ?, ?, ?, ?);
 
 -- name: add_received
-INSERT INTO report_received VALUES (?, ?, ?) ON CONFLICT (position, type) DO UPDATE SET events = events + excluded.events;
+INSERT INTO report_received VALUES (?, ?, ?) ON CONFLICT (position, type) DO UPDATE SET events = report_received.events + excluded.events;
 
 -- name: zones
 SELECT number, first, last FROM zone ORDER BY number;

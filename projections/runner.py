@@ -23,7 +23,7 @@ PAGE_RECORDS: Final = 5_000
 Progress = Callable[[int, int], None]
 """Told how many records are folded by now, of how many."""
 _LOCK_SECONDS: Final = 30
-_STATE: Final = "CREATE TABLE IF NOT EXISTS register_state (name TEXT PRIMARY KEY, version TEXT NOT NULL, mark INTEGER NOT NULL) WITHOUT ROWID"
+STATE: Final = "CREATE TABLE IF NOT EXISTS register_state (name TEXT PRIMARY KEY, version TEXT NOT NULL, mark INTEGER NOT NULL) WITHOUT ROWID"
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -32768", "temp_store = MEMORY")
 
 
@@ -34,10 +34,10 @@ class Tables:
         self._path = path
         with self.trouble():
             # A private database lives in memory and spills to a temporary file of the system when it grows.
-            self.db: Final = sqlite3.connect("" if path is None else path, timeout=_LOCK_SECONDS, isolation_level=None)
+            self.db = sqlite3.connect("" if path is None else path, timeout=_LOCK_SECONDS, isolation_level=None)
             for pragma in _PRAGMAS:
                 self.db.execute(f"PRAGMA {pragma}")
-            self.db.execute(_STATE)
+            self.db.execute(STATE)
 
     @contextmanager
     def trouble(self) -> Iterator[None]:
@@ -86,7 +86,10 @@ def restart(cursor: sqlite3.Cursor, register: Register, version: str) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {table}")
     for statement in split(script):
         cursor.execute(statement)
-    cursor.execute("INSERT OR REPLACE INTO register_state VALUES (?, ?, 0)", (register.name, version))
+    cursor.execute(
+        "INSERT INTO register_state VALUES (?, ?, 0) ON CONFLICT (name) DO UPDATE SET version = excluded.version, mark = 0",
+        (register.name, version),
+    )
 
 
 def set_marks(cursor: sqlite3.Cursor, names: Iterable[str], mark: int) -> None:

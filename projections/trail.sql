@@ -33,7 +33,7 @@ SELECT tile, length(entries) FROM trail ORDER BY tile;
 -- name: stretch
 -- The tiles that may hold positions of a stretch.
 SELECT entries FROM trail
-WHERE number * (4096 << (4 * level)) < :last AND (number + 1) * (4096 << (4 * level)) > :after
+WHERE number * (4096 << CAST(4 * level AS INTEGER)) < :last AND (number + 1) * (4096 << CAST(4 * level AS INTEGER)) > :after
 ORDER BY tile;
 
 -- name: all

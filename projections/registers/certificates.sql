@@ -16,10 +16,12 @@ CREATE TABLE IF NOT EXISTS certificate_case (
 ) WITHOUT ROWID;
 
 -- name: ordered
-INSERT OR REPLACE INTO certificate_case VALUES (?, ?, ?);
+INSERT INTO certificate_case VALUES (?, ?, ?)
+ON CONFLICT (erasure_case) DO UPDATE SET organisation = excluded.organisation, person = excluded.person;
 
 -- name: add
-INSERT OR REPLACE INTO certificate VALUES (?, ?, ?, ?, ?);
+INSERT INTO certificate VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (erasure_case, number) DO UPDATE SET issued = excluded.issued, sha256 = excluded.sha256, position = excluded.position;
 
 -- name: list
 SELECT k.organisation, k.person, c.erasure_case AS "case", c.number, c.issued, c.sha256, c.position

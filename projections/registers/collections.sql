@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS collection (
 
 -- name: add
 INSERT INTO collection VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET events = events + excluded.events, first = min(first, excluded.first), last = max(last, excluded.last);
+ON CONFLICT (organisation, activity, client, categories, class, origin, basis, system)
+DO UPDATE SET events = collection.events + excluded.events, first = min(collection.first, excluded.first), last = max(collection.last, excluded.last);
 
 -- name: list
 -- By category: a collection of three categories counts for each of them.

@@ -13,5 +13,7 @@ class Controls(Chronicle):
     name = "controls"
     help = "Recurring checks that were done: found, handled, signed by which role."
     topics = ("pdl.control.executed.v1",)
+    version = 2
     fields = ("control", "found", "handled", "signed_by")
+    numbers = ("found", "handled")
     columns: ClassVar[tuple[str, ...]] = ("organisation", "control", "time", "found", "handled", "signed_by")

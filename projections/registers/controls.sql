@@ -9,8 +9,8 @@ CREATE TABLE IF NOT EXISTS control (
     client TEXT NOT NULL,
     time INTEGER NOT NULL,
     control TEXT NOT NULL,
-    found NOT NULL,
-    handled NOT NULL,
+    found INTEGER,
+    handled INTEGER,
     signed_by TEXT NOT NULL
 );
 

@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS disclosure (
 
 -- name: add
 INSERT INTO disclosure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET events = events + excluded.events, first = min(first, excluded.first), last = max(last, excluded.last);
+ON CONFLICT (organisation, activity, client, recipient, service, purpose, basis, country, transfer_tool, contract, categories)
+DO UPDATE SET events = disclosure.events + excluded.events, first = min(disclosure.first, excluded.first), last = max(disclosure.last, excluded.last);
 
 -- name: list
 SELECT * FROM disclosure

@@ -63,7 +63,7 @@ UPDATE erasure SET certified = COALESCE(certified, :at) WHERE erasure_case = :ca
 UPDATE erasure SET destroyed = :at WHERE erasure_case = :case;
 
 -- name: erased
-INSERT OR IGNORE INTO erased_dataset VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO erased_dataset VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: closed
 UPDATE erasure SET closed = :at WHERE erasure_case = :case;
@@ -82,4 +82,9 @@ ORDER BY COALESCE(ordered, refused), erasure_case;
 SELECT client, dataset, at FROM erased_dataset WHERE erasure_case = :case ORDER BY client, dataset;
 
 -- name: of_person
-SELECT client, dataset, max(at) AS at, erasure_case FROM erased_dataset WHERE person = :person GROUP BY client, dataset;
+SELECT client, dataset, at, erasure_case FROM erased_dataset AS d
+WHERE person = :person AND NOT EXISTS (
+    SELECT 1 FROM erased_dataset AS later
+    WHERE later.person = d.person AND later.client = d.client AND later.dataset = d.dataset
+      AND (later.at, later.erasure_case) > (d.at, d.erasure_case)
+);

@@ -25,10 +25,10 @@ WITH counting AS (
 ), placed AS (
     SELECT p.*, (
         SELECT min(r.time) FROM counting AS r
-        WHERE r.released AND r.organisation = p.organisation AND r.reference = p.reference AND r.time >= p.time
+        WHERE r.released = 1 AND r.organisation = p.organisation AND r.reference = p.reference AND r.time >= p.time
           AND (r.person IS NULL OR p.person IS NULL OR r.person = p.person)
     ) AS released_at
-    FROM counting AS p WHERE NOT p.released AND (:organisation IS NULL OR p.organisation = :organisation)
+    FROM counting AS p WHERE p.released = 0 AND (:organisation IS NULL OR p.organisation = :organisation)
 )
 SELECT organisation, person, client, statute, datasets, reference, time AS placed, until, released_at AS released,
     CASE WHEN released_at IS NOT NULL AND released_at <= :now THEN 'released'

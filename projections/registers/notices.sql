@@ -16,7 +16,8 @@ CREATE TABLE IF NOT EXISTS notice (
 
 -- name: add
 INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET events = events + excluded.events, first = min(first, excluded.first), last = max(last, excluded.last);
+ON CONFLICT (organisation, client, notice, version, language, how)
+DO UPDATE SET events = notice.events + excluded.events, first = min(notice.first, excluded.first), last = max(notice.last, excluded.last);
 
 -- name: list
 SELECT * FROM notice

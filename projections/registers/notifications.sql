@@ -31,16 +31,18 @@ CREATE TABLE IF NOT EXISTS task_case (
 ) WITHOUT ROWID;
 
 -- name: ordered
-INSERT OR REPLACE INTO task_case VALUES (?, ?, ?);
+INSERT INTO task_case VALUES (?, ?, ?)
+ON CONFLICT (erasure_case) DO UPDATE SET organisation = excluded.organisation, person = excluded.person;
 
 -- name: drop
 -- A case may be prepared once more when the guard holds something back at the last moment.
 DELETE FROM task WHERE erasure_case = ?;
 
 -- name: add
-INSERT OR REPLACE INTO task
+INSERT INTO task
 SELECT ?, c.erasure_case, c.organisation, c.person, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL, NULL
-FROM task_case AS c WHERE c.erasure_case = ?;
+FROM task_case AS c WHERE c.erasure_case = ?
+ON CONFLICT (task) DO UPDATE SET erasure_case = excluded.erasure_case, organisation = excluded.organisation, person = excluded.person, kind = excluded.kind, target = excluded.target, activity = excluded.activity, client = excluded.client, datasets = excluded.datasets, due = excluded.due, position = excluded.position, prepared = excluded.prepared, sent = excluded.sent, escalated = excluded.escalated, answered = excluded.answered, touched = excluded.touched, outcome = excluded.outcome;
 
 -- name: sent
 UPDATE task SET sent = ? WHERE task = ? AND sent IS NULL;
@@ -59,8 +61,8 @@ WHERE answered IS NULL AND kind = 'order' AND position < :position
 
 -- name: deletion
 -- A system reports everything of the activity as deleted, without naming what it answers.
-UPDATE task SET answered = CASE WHEN :all THEN :at ELSE answered END, touched = :at,
-    outcome = CASE WHEN :all THEN 'done' ELSE outcome END
+UPDATE task SET answered = CASE WHEN :all = 1 THEN :at ELSE answered END, touched = :at,
+    outcome = CASE WHEN :all = 1 THEN 'done' ELSE outcome END
 WHERE person = :person AND answered IS NULL AND kind = 'order' AND position < :position
   AND activity = :activity AND (:system = '' OR target = :system) AND (:client = '' OR client = '' OR client = :client);
 

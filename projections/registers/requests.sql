@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS request (
     client TEXT NOT NULL,
     reference TEXT NOT NULL,
     what TEXT NOT NULL,
-    right TEXT NOT NULL,
+    "right" TEXT NOT NULL,
     time INTEGER NOT NULL,
     channel TEXT NOT NULL,
     informed INTEGER,
@@ -35,7 +35,7 @@ WITH counting AS (
      AND (a.person IS NULL OR a.person = r.person)
     WHERE r.what = 'received'
 )
-SELECT r.organisation, r.person, r.client, r.reference, r.right, r.channel, r.time AS received,
+SELECT r.organisation, r.person, r.client, r.reference, r."right", r.channel, r.time AS received,
     e.time AS extended, e.informed AS informed, a.time AS answered, a.outcome, f.time AS refused, f.remedy_named, w.time AS forwarded,
     w.forwarded_to
 FROM counting AS r
@@ -51,7 +51,7 @@ ORDER BY r.organisation, r.time, r.reference, r.position;
 WITH counting AS (
     SELECT * FROM request WHERE position NOT IN (SELECT target FROM retraction WHERE target IS NOT NULL) AND time <= :now
 )
-SELECT r.organisation, r.person, r.client, r.reference, r.right FROM json_each(:people) AS wanted
+SELECT r.organisation, r.person, r.client, r.reference, r."right" FROM json_each(:people) AS wanted
 JOIN counting AS r ON r.person = wanted.value AND r.what = 'received'
 WHERE NOT EXISTS (
     SELECT 1 FROM counting AS a

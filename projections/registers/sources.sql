@@ -58,7 +58,8 @@ CREATE TABLE IF NOT EXISTS source_pause (
 ) WITHOUT ROWID;
 
 -- name: grant
-INSERT OR REPLACE INTO source_grant VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO source_grant VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (source, organisation) DO UPDATE SET activities = excluded.activities, types = excluded.types, every = excluded.every, since = excluded.since, position = excluded.position;
 
 -- name: withdraw
 DELETE FROM source_grant WHERE source = :source AND (:organisation = '*' OR organisation = :organisation);
@@ -68,13 +69,15 @@ SELECT source, organisation, activities, types, every, since FROM source_grant O
 
 -- name: cadences
 -- The cadence of a source is the one that was said last; it runs from that moment.
-SELECT source, every, max(position), since FROM source_grant GROUP BY source ORDER BY source;
+SELECT source, every, position, since FROM source_grant AS g
+WHERE position = (SELECT max(position) FROM source_grant AS other WHERE other.source = g.source) ORDER BY source;
 
 -- name: heard
 SELECT heard FROM source_heard WHERE source = ?;
 
 -- name: hear
-INSERT OR REPLACE INTO source_heard VALUES (?, ?);
+INSERT INTO source_heard VALUES (?, ?)
+ON CONFLICT (source) DO UPDATE SET heard = excluded.heard;
 
 -- name: add_pause
 INSERT INTO source_pause VALUES (?, ?, ?);
@@ -97,8 +100,9 @@ SELECT position, source, organisation, said FROM source_report WHERE source = ? 
 
 -- name: add
 INSERT INTO source_events VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET events = events + excluded.events, first = min(first, excluded.first), last = max(last, excluded.last),
-    heard = max(heard, excluded.heard);
+ON CONFLICT (source, organisation, type)
+DO UPDATE SET events = source_events.events + excluded.events, first = min(source_events.first, excluded.first), last = max(source_events.last, excluded.last),
+    heard = max(source_events.heard, excluded.heard);
 
 -- name: near
 -- The stretches that a new one touches or overlaps.

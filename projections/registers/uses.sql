@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS use (
 
 -- name: add
 INSERT INTO use VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET events = events + excluded.events, first = min(first, excluded.first), last = max(last, excluded.last);
+ON CONFLICT (organisation, activity, client, purpose, operation, basis, role, system, categories)
+DO UPDATE SET events = use.events + excluded.events, first = min(use.first, excluded.first), last = max(use.last, excluded.last);
 
 -- name: list
 SELECT * FROM use

@@ -8,6 +8,8 @@ import pytest
 
 from ledger.policy.packs import builtin_packs
 from projections.answers import Projections
+from projections.postgres import PostgresTables
+from projections.runner import Tables
 from tests.memory_log import MemoryLog
 
 NOW = datetime(2026, 6, 2, 12, 0, tzinfo=UTC)
@@ -17,10 +19,10 @@ PERSON = {"scheme": "email", "value": "noor@example.org"}
 class Desk:
     """A log in memory with registers behind it: `given` facts, then `rows`."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Tables | None = None) -> None:
         self.log = MemoryLog()
         self.packs = builtin_packs()
-        self.projections = Projections(None, self.log, self.packs)
+        self.projections = Projections(None, self.log, self.packs, store=store)
         self._number = 0
 
     @property
@@ -59,9 +61,11 @@ class Desk:
         return rows
 
 
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    made = Desk()
+@pytest.fixture(params=["sqlite", "postgres"])
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """Registers promise the same in either database."""
+    on_postgres = request.param == "postgres"
+    made = Desk(PostgresTables(request.getfixturevalue("make_address")()) if on_postgres else None)
     yield made
     made.projections.close()
 
