@@ -640,7 +640,11 @@ class Person:
         """The signs of a milestone without those that repeat an earlier one: both count once (Reading 1)."""
         if name != CONTRACT_ENDED or len(signs) < 2:  # noqa: PLR2004  one sign repeats nothing
             return signs
-        return self._first_of(signs, certain=False)
+        kept: list[Moment] = []
+        for sign in signs:
+            if not any(_one_end(before, sign) and not self._renewed(before, sign) for before in kept):
+                kept.append(sign)
+        return kept
 
     def _ends(self, reached: list[Moment]) -> list[Moment]:
         """The signs that contracts with this person ended (Readings 1, 24)."""
@@ -660,21 +664,7 @@ class Person:
             ):
                 signs.append(Moment(last_moment(contract.signed.until) or until, contract.signed))
         each = {(sign.time, sign.fact.source, sign.fact.id): sign for sign in signs}
-        return self._first_of([each[key] for key in sorted(each)], certain=True)
-
-    def _first_of(self, signs: Sequence[Moment], *, certain: bool) -> list[Moment]:
-        """The signs without those that repeat an earlier one; `certain`: both name the same contract."""
-        kept: list[Moment] = []
-        for sign in signs:
-            named = sign.fact.reference
-            if not any(
-                _one_end(before, sign)
-                and (not certain or (named is not None and named == before.fact.reference))
-                and not self._renewed(before, sign)
-                for before in kept
-            ):
-                kept.append(sign)
-        return kept
+        return [each[key] for key in sorted(each)]
 
     def _renewed(self, before: Moment, sign: Moment) -> bool:
         return any(
