@@ -7,14 +7,27 @@ whoever wrote the pack. Each names the article that it stands on, and the rule w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.domain.calendar import add, duration
+from ledger.policy.filters import When, types_of
 from ledger.policy.labels import spoken
 from ledger.policy.model import UNSPECIFIED, Activity, Dataset, Pack
-from ledger.policy.promises import AllowList, ConsentGate, ContractGate, Prohibition, RequestClock, Retention, Stop
+from ledger.policy.promises import (
+    AllowList,
+    ConsentGate,
+    ContractGate,
+    Minimum,
+    Prohibition,
+    PromiseBase,
+    RequestClock,
+    Retention,
+    Stop,
+)
 
 AUTHORITY: Final = "dpv:DataProtectionAuthority"
 """The DPV term of the party to which people may complain."""
@@ -374,6 +387,98 @@ def _contradictions(pack: Pack) -> Iterator[Doubt]:
             )
 
 
+def _at_odds(pack: Pack) -> Iterator[Doubt]:
+    """Promises of which no act, or no day, can keep both."""
+    promises = list(enumerate(pack.promises))
+    for at, one in promises:
+        for _, other in promises[:at]:
+            if isinstance(one, AllowList) and isinstance(other, AllowList) and _disjoint(one, other):
+                yield _both(
+                    pack,
+                    f"promise[{at}].allowed",
+                    one,
+                    other,
+                    "nothing is allowed by both",
+                    "niets is door beide toegestaan",
+                )
+            if isinstance(one, Retention) and isinstance(other, Retention) and _two_terms(one, other):
+                told = (f"{spoken(term or '', 'en')}" for term in (one.term, other.term))
+                beloofd = (f"{spoken(term or '', 'nl')}" for term in (one.term, other.term))
+                yield _both(
+                    pack,
+                    f"promise[{at}].term",
+                    one,
+                    other,
+                    f"two terms, {' and '.join(told)}",
+                    f"twee termijnen, {' en '.join(beloofd)}",
+                )
+        for _, other in promises:
+            if isinstance(one, Minimum) and isinstance(other, Retention) and _too_long(one, other):
+                yield _both(
+                    pack, f"promise[{at}].term", one, other, "kept longer than is allowed", "langer bewaard dan mag"
+                )
+
+
+def _both(pack: Pack, place: str, one: PromiseBase, other: PromiseBase, en: str, nl: str) -> Doubt:
+    words = pack.rules[other.rule].words if other.rule in pack.rules else other.rule
+    return Doubt(
+        code="contradiction",
+        place=place,
+        rule=one.rule,
+        law=one.law or other.law or "5(1)(a)",
+        en=f"At odds with {other.rule}, “{words}”: {en}.",
+        nl=f"In strijd met {other.rule}, “{words}”: {nl}.",
+    )
+
+
+def _disjoint(one: AllowList, other: AllowList) -> bool:
+    """Whether two lists of the same field, for acts that may be the same, have nothing in common."""
+    return (
+        one.field == other.field
+        and one.rule != other.rule
+        and not (one.open or other.open or one.unless_consent or other.unless_consent)
+        and not (one.unless_basis or other.unless_basis or one.once_per_version or other.once_per_version)
+        and set(one.allowed).isdisjoint(other.allowed)
+        and set(one.categories) == set(other.categories)
+        and _meet(one.when, other.when)
+    )
+
+
+def _meet(one: When, other: When) -> bool:
+    """Whether two filters let the same acts through, whatever their types; a narrower one beside a wider is no contradiction."""
+    narrowing = (field for field in one.__struct_fields__ if field not in {"type", "not_type"})
+    same = all(getattr(one, field) == getattr(other, field) for field in narrowing)
+    return same and not set(types_of(one)).isdisjoint(types_of(other))
+
+
+def _two_terms(one: Retention, other: Retention) -> bool:
+    """Whether two terms count from the same moment for the same data of the same people."""
+    return (
+        one.rule != other.rule
+        and (one.activity, one.after, one.parameter) == (other.activity, other.after, None)
+        and one.term != other.term
+        and _share(one.datasets, other.datasets)
+        and (one.only_class, one.unless_class, one.origin) == (other.only_class, other.unless_class, other.origin)
+    )
+
+
+def _too_long(least: Minimum, most: Retention) -> bool:
+    """Whether data must be kept for longer than they may be, counted from the same moment."""
+    shortest, longest = duration(least.term or ""), duration(most.term or "")
+    if shortest is None or longest is None or least.after != most.after:
+        return False
+    there = not least.activities or most.activity in least.activities
+    return there and _share(least.datasets, most.datasets) and add(_ANY_DAY, shortest) > add(_ANY_DAY, longest)
+
+
+_ANY_DAY: Final = date(2024, 1, 31)
+
+
+def _share(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two lists of datasets have one in common; an empty list is all of them."""
+    return not one or not other or not set(one).isdisjoint(other)
+
+
 def _shares(pack: Pack) -> Iterator[Doubt]:
     """Nothing may be shared, and a system needs a supplier: in law a processor is a recipient."""
     if pack.file.recipients:
@@ -432,6 +537,7 @@ _CHECKS: Final[tuple[Callable[[Pack], Iterator[Doubt]], ...]] = (
     _withdrawal,
     _open_purposes,
     _contradictions,
+    _at_odds,
     _silent,
 )
 

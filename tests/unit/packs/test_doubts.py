@@ -119,3 +119,42 @@ def test_a_statement_that_names_every_right_has_no_doubt_about_rights():
 def test_a_right_that_is_named_for_after_the_contract_only_is_not_named():
     (found,) = [doubt for doubt in doubts(load_pack("directcode")) if doubt.code == "right-not-stated"]
     assert "erasure" in found.en
+
+
+# --- promises that cannot both be kept --------------------------------------------------------------------------------------------
+
+ONE_PURPOSE = '[[promise]]\nkind = "allow-list"\nrule = "IF-03"\nfield = "purpose"\nwhen = { activity = ["relations"] }\nallowed = ["repair"]\n\n'
+TWO_TERMS = '[[promise]]\nkind = "retention"\nrule = "RF-10"\nactivity = "support-crm"\nafter = "customer.departed"\nterm = "P1Y"\n\n'
+LONG_MINIMUM = '[[promise]]\nkind = "minimum"\nrule = "RF-10"\nactivities = ["support-crm"]\nafter = "customer.departed"\nterm = "P4Y"\n\n'
+SHORT_MINIMUM = LONG_MINIMUM.replace("P4Y", "P2Y")
+
+
+def _contradicted(organisation, planted):
+    text = f"{pack_text(organisation)[0]}\n{planted}"
+    return {doubt.rule for doubt in _doubts(text) if doubt.code == "contradiction"} - {
+        doubt.rule for doubt in doubts(load_pack(organisation)) if doubt.code == "contradiction"
+    }
+
+
+def test_two_lists_for_the_same_acts_with_nothing_in_common_are_at_odds():
+    planted = f"{ONE_PURPOSE}{ONE_PURPOSE.replace('IF-03', 'IF-10').replace('repair', 'contact')}"
+    assert _contradicted("infactor", planted) == {"IF-10"}
+    assert _contradicted("infactor", ONE_PURPOSE + ONE_PURPOSE.replace("IF-03", "IF-10")) == set()
+
+
+def test_two_terms_from_the_same_moment_are_at_odds():
+    assert _contradicted("resultfactory", TWO_TERMS) == {"RF-10"}
+    assert _contradicted("resultfactory", TWO_TERMS.replace("P1Y", "P3Y")) == set()
+
+
+def test_a_minimum_above_the_maximum_is_at_odds_with_it():
+    assert _contradicted("resultfactory", LONG_MINIMUM) == {"RF-10"}
+    assert _contradicted("resultfactory", SHORT_MINIMUM) == set()
+
+
+@pytest.mark.parametrize("example", ["deotter/deotter.toml", "delinde/delinde.toml", "delinde/delinde-3.toml"])
+def test_the_examples_are_at_odds_with_nothing(example):
+    from pathlib import Path  # noqa: PLC0415  only here
+
+    text = (Path(__file__).parents[3] / "examples" / example).read_text(encoding="utf-8")
+    assert "contradiction" not in {doubt.code for doubt in _doubts(text)}
