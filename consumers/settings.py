@@ -119,6 +119,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[str, ...],
         _help("Policy packs: files, absolute or beside pdl.toml. Empty: the built-in ones."),
     ] = ()
+    kafka_client: Annotated[
+        Literal["kafka-python", "confluent"],
+        _help("What reads from Kafka. `confluent` is faster and needs the extra `fast` (a compiled library)."),
+    ] = "kafka-python"
     kafka_group: Annotated[
         str, _help("Consumer group of `pdl consume` where --group is absent.", min_length=1, max_length=200)
     ] = "pdl"

@@ -145,10 +145,15 @@ class _Assigned(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka
         """Whether the group has assigned anything, be it no partition at all."""
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        for partition in assigned:
+        partitions = list(assigned)
+        for partition in partitions:
             # A position at once, so that none is taken from Kafka's own commits.
             self._consumer.seek(partition, self.next.get(partition, 0))
-            self._fresh.put(partition)
+        self.placed(partitions)
+
+    def placed(self, partitions: Iterable[TopicPartition]) -> None:
+        """These were assigned and have a position; where the ledger stands is looked up on the main thread."""
+        self.again(partitions)
         self.joined = True
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -201,7 +206,7 @@ class Consumption:
         self._held_up: dict[TopicPartition, _HeldUp] = {}
         self._heard = time.monotonic()
         self._unreachable_since: float | None = None
-        self._consumer = _connect(plan, settings)
+        self._consumer, self._identity = _connect(plan, settings)
         self._assigned = _Assigned(self._consumer)
 
     def run(self) -> None:
@@ -284,9 +289,8 @@ class Consumption:
 
         Brokers before Kafka 2.8 give no UUID; there the topic's name stands in its place.
         """
-        cluster = self._consumer._cluster  # noqa: SLF001 -- the client offers no public way to a topic's UUID
-        topic_id = cluster.topic_id(partition.topic) or partition.topic
-        return f"kafka:{cluster.cluster_id or 'unnamed'}:{topic_id}:{partition.partition}"
+        cluster, topic_id = self._identity(partition.topic)
+        return f"kafka:{cluster or 'unnamed'}:{topic_id or partition.topic}:{partition.partition}"
 
     def _positions(self) -> str:
         return ", ".join(
@@ -419,15 +423,19 @@ def _forget(*_: object) -> None:
     """A courtesy that fails harms nobody."""
 
 
-def _connect(plan: Plan, settings: Settings) -> KafkaConsumer:
+def _connect(plan: Plan, settings: Settings) -> tuple[Any, Callable[[str], tuple[str | None, str | None]]]:
+    """A client, and how it tells the cluster and a topic's UUID."""
     # The client waits ten seconds and more for a port that nobody listens on; ask first.
     if not reachable(plan.servers):
         raise StoreUnavailable(
             f"no Kafka broker answers at {', '.join(plan.servers)}: start it, or mend --bootstrap-servers."
         )
+    if settings.kafka_client == "confluent":
+        fast = _fast(plan, settings)
+        return fast, fast.identity
     tolerate()
     try:
-        return KafkaConsumer(
+        consumer = KafkaConsumer(
             bootstrap_servers=list(plan.servers),
             client_id="pdl",
             group_id=plan.group,
@@ -444,10 +452,29 @@ def _connect(plan: Plan, settings: Settings) -> KafkaConsumer:
             **security(settings),
         )
     except KafkaError as exc:
-        raise StoreUnavailable(
-            f"what listens at {', '.join(plan.servers)} does not speak Kafka with us ({type(exc).__name__}): mend --bootstrap-servers "
-            "or kafka_security_protocol.",
+        raise _no_kafka(plan, exc) from exc
+    cluster = consumer._cluster  # noqa: SLF001 -- the client offers no public way to a topic's UUID
+    return consumer, lambda topic: (cluster.cluster_id, cluster.topic_id(topic) and str(cluster.topic_id(topic)))
+
+
+def _no_kafka(plan: Plan, error: KafkaError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"what listens at {', '.join(plan.servers)} does not speak Kafka with us ({type(error).__name__}): mend --bootstrap-servers "
+        "or kafka_security_protocol.",
+    )
+
+
+def _fast(plan: Plan, settings: Settings) -> Any:
+    try:
+        from consumers.kafka.fast import FastConsumer  # noqa: PLC0415 -- an extra
+    except ImportError as exc:
+        raise Unreadable(
+            "kafka_client = confluent needs the extra `fast`: pip install 'personal-data-ledger[fast]'."
         ) from exc
+    try:
+        return FastConsumer(plan.servers, plan.group, settings.kafka_session_seconds * 1000, security(settings))
+    except KafkaError as exc:
+        raise _no_kafka(plan, exc) from exc
 
 
 def security(settings: Settings) -> dict[str, Any]:
