@@ -26,14 +26,17 @@ class Epochs:
         self.closed: list[Closed] = []
         """What this process closed."""
 
-    def tend(self, say: Callable[[str], None]) -> list[Closed]:
-        """Close the epoch if it is due. What prevents it is said, and tried again in a minute: recording goes on."""
+    def tend(self, say: Callable[[str], None], *, seconds: float | None = None) -> list[Closed]:
+        """Close the epoch if it is due. What prevents it is said, and tried again in a minute: recording goes on.
+
+        `seconds`: about how long there is for it now; None: as long as it takes.
+        """
         now = self._clock()
         if self._not_before is not None and now < self._not_before:
             return []
         self._not_before = None
         try:
-            closed = self._keys.close_due(now, self._after)
+            closed = self._keys.close_due(now, self._after, seconds=seconds)
         except (StoreUnavailable, Busy) as trouble:
             self._not_before = now + PATIENCE
             say(f"what was erased is not irreversible yet: {trouble}")

@@ -23,6 +23,8 @@ from ledger.service import Receipt
 if TYPE_CHECKING:
     from consumers.kafka.watch import Watch
 
+_EPOCH_SECONDS = 0.05
+"""What a batch can spare for the end of an epoch: after a sweep there is much to wrap anew, and events go on coming."""
 _CATCH_UP_EVERY = 20_000
 """Records after which the registers follow during a long run, so that nobody waits at its end."""
 
@@ -42,13 +44,13 @@ class _Feed:
             self.counts.add(receipt)
             self._behind += receipt.recorded
         self._shown.moved(size, str(self.counts))
-        self._wired.epochs.tend(self.say)
+        self._wired.epochs.tend(self.say, seconds=_EPOCH_SECONDS)
         if self._behind >= _CATCH_UP_EVERY:
             self._follow(judge=False)
 
     def idle(self) -> None:
         """Nothing came for a moment: time for the registers, the judge, and an epoch that is due."""
-        self._wired.epochs.tend(self.say)
+        self._wired.epochs.tend(self.say, seconds=_EPOCH_SECONDS)
         if self._behind:
             self._follow(judge=True)
 

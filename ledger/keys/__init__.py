@@ -237,8 +237,11 @@ class KeyStore(Protocol):
         """
         ...
 
-    def close_due(self, now: datetime, after: timedelta) -> list[Closed]:
-        """`close_epoch` if the oldest destruction in it is at least so long ago. Costs nothing between epochs."""
+    def close_due(self, now: datetime, after: timedelta, *, seconds: float | None = None) -> list[Closed]:
+        """`close_epoch` if the oldest destruction in it is at least so long ago. Costs nothing between epochs.
+
+        `seconds`: about how long the caller can spare; what is left to do is done by the next calls.
+        """
         ...
 
     def send_to_mirror(self) -> None:

@@ -118,7 +118,13 @@ class MemoryKeyStore:
         self._epoch += 1
         return [self._closed[self._epoch - 1]]
 
-    def close_due(self, now: datetime, after: timedelta) -> list[Closed]:
+    def close_due(
+        self,
+        now: datetime,
+        after: timedelta,
+        *,
+        seconds: float | None = None,  # noqa: ARG002 - there is nothing to wrap
+    ) -> list[Closed]:
         """`close_epoch` if the oldest destruction in it is at least so long ago."""
         times = [self._stopped[case][1] for case in self._pending()]
         due = any(stopped is None or stopped + after <= now for stopped in times)

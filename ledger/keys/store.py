@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Final, NamedTuple
 
 from ledger.domain.errors import KeyMissing, StoreUnavailable, Tampered
@@ -385,17 +387,9 @@ class WrappedKeyStore:
 
     def close_epoch(self, *, at: datetime, always: bool = False, every_bucket: bool = False) -> list[Closed]:
         """End the epoch if anything was destroyed in it (or `always`): what was destroyed becomes irreversible."""
-        self._due = None
-        closed = self._finish(at)
-        if always or every_bucket or self._pending():
-            self._vault.drop_unused_root()
-            self._vault.end_epoch(every_bucket=every_bucket)
-            self._forget_everything()
-            closed += self._finish(at)
-        self._vault.settle()
-        return closed
+        return self._close(at, always=always or every_bucket, every_bucket=every_bucket)
 
-    def close_due(self, now: datetime, after: timedelta) -> list[Closed]:
+    def close_due(self, now: datetime, after: timedelta, *, seconds: float | None = None) -> list[Closed]:
         """`close_epoch` if the oldest destruction in it is at least so long ago."""
         with self._vault.reading():
             seen = self._vault.changes()
@@ -404,7 +398,23 @@ class WrappedKeyStore:
                 oldest = min((_moment(at) or _LONG_AGO for _, at in pending), default=None)
                 self._due = (seen, oldest)
             oldest = self._due[1]
-        return self.close_epoch(at=now) if oldest is not None and oldest + after <= now else []
+        if oldest is None or oldest + after > now:
+            return []
+        return self._close(now, until=inf if seconds is None else monotonic() + seconds)
+
+    def _close(
+        self, at: datetime, *, always: bool = False, every_bucket: bool = False, until: float = inf
+    ) -> list[Closed]:
+        self._due = None
+        closed = self._finish(at)
+        if always or self._pending():
+            self._vault.drop_unused_root()
+            if not self._vault.end_epoch(every_bucket=every_bucket, until=until):
+                return closed
+            self._forget_everything()
+            closed += self._finish(at)
+        self._vault.settle()
+        return closed
 
     def send_to_mirror(self) -> None:
         """Put the present wrapped state into the mirror; raises StoreUnavailable, also where there is none."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from math import inf
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -190,11 +191,12 @@ class Vault:
         number, root, _ = self.ask("epoch")[0]
         return int(number), str(root)
 
-    def end_epoch(self, *, every_bucket: bool) -> None:
+    def end_epoch(self, *, every_bucket: bool = False, until: float = inf) -> bool:
         """Wrap everything that lives under new keys and a new root. The old root still exists after this.
 
         Each stale bucket has a transaction of its own, so that nobody waits long; the last one takes what
-        became stale meanwhile, and then the bucket keys themselves.
+        became stale meanwhile, and then the bucket keys themselves. False: the time (of `monotonic`) came first, and
+        the next call goes on from there.
         """
         if every_bucket:
             with self.reading(), self.writing():
@@ -202,6 +204,8 @@ class Vault:
         for (number,) in self._asked("stale_buckets"):
             with self.reading(), self.writing():
                 self._renew(number)
+            if monotonic() > until:
+                return False
             sleep(_PAUSE_SECONDS)  # Whoever waits for the database has a turn: its lock is not fair.
         with self.reading():
             with self.writing():
@@ -211,6 +215,7 @@ class Vault:
                     self._renew(number)
                 self._replace_root()
             self.forget()
+        return True
 
     def open_epochs(self) -> list[tuple[int, str]]:
         """Epochs that ended and whose root may still exist, oldest first."""
@@ -289,6 +294,7 @@ class Vault:
             self.each(rewrap, its)
         self.each("renew_bucket", [(again, number)])
         self.ask("count_renewal")
+        self._known = self.ask("epoch")[0]
         self._buckets.clear()
 
     def _current(self) -> Root:

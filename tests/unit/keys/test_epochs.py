@@ -202,6 +202,22 @@ def test_buckets_of_which_nobody_went_keep_their_key_under_the_new_root(tmp_path
     keys.close()
 
 
+def test_an_epoch_that_is_due_may_be_closed_a_little_at_a_time(tmp_path: Path) -> None:
+    keys = begin(tmp_path)
+    people = filled(keys, 3)
+    ids = ids_of(keys, people)
+    keys.destroy([], people=[people[0][0].person], case="case-1", generation=1, at=NOON)
+    stale = [keys.status().stale]
+    closed = []
+    while not closed:
+        closed = keys.close_due(NOON, timedelta(0), seconds=-1.0)
+        stale.append(keys.status().stale)
+        _all_but_the_first(keys, ids, people)
+    assert stale == [3, 2, 1, 0, 0], "a bucket a call, then the root"
+    assert closed[0].cases == ("case-1",)
+    keys.close()
+
+
 def _wrapped(place: Path, *tables: str) -> set[bytes]:
     columns = {"bucket": "wrapped", "secret": "wrapped", "key": "wrapped", "identifier": "person", "person": "hash"}
     with closing(sqlite3.connect(place / "keys.db")) as db:
