@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _EPOCH_SECONDS = 0.05
 """What a batch can spare for the end of an epoch: after a sweep there is much to wrap anew, and events go on coming."""
+_ORDERS_SECONDS = 30.0
+"""How often `pdl consume --publish-orders` looks for orders that are not out."""
 _CATCH_UP_EVERY = 20_000
 """Records after which the registers follow during a long run, so that nobody waits at its end."""
 
@@ -32,10 +35,11 @@ _CATCH_UP_EVERY = 20_000
 class _Feed:
     """Counts receipts, moves the bar, and lets the registers follow."""
 
-    def __init__(self, wired: Wired, shown: Bar) -> None:
+    def __init__(self, wired: Wired, shown: Bar, orders: tuple[str, ...] = ()) -> None:
         self._wired = wired
         self._shown = shown
         self._behind = 0
+        self._orders, self._published = orders, -_ORDERS_SECONDS
         self.counts = Counts()
 
     def advance(self, receipt: Receipt | None, size: int = 0) -> None:
@@ -53,6 +57,25 @@ class _Feed:
         self._wired.epochs.tend(self.say, seconds=_EPOCH_SECONDS)
         if self._behind:
             self._follow(judge=True)
+        if self._orders and monotonic() - self._published >= _ORDERS_SECONDS:
+            self.publish()
+
+    def publish(self) -> None:
+        """Orders and messages of erasures that are not out yet go to the brokers, and answers that came in are counted."""
+        from consumers.aftercare import follow_up, publish  # noqa: PLC0415 -- only where it is asked for
+        from consumers.kafka.publish import publisher  # noqa: PLC0415 -- as above
+
+        self._published = monotonic()
+        try:
+            with publisher(self._orders, self._wired.settings) as through:
+                count = publish(self._wired, through)
+            self._wired.registers.catch_up()
+            follow_up(self._wired)
+        except StoreUnavailable as exc:
+            self.say(f"{exc} Recording goes on.")
+        else:
+            if count:
+                self.say(f"{count} orders and messages of erasures are published.")
 
     def _follow(self, *, judge: bool) -> None:
         self._behind = 0
@@ -135,6 +158,11 @@ def ingest(files: tuple[str, ...], form: str) -> int:
     help="Consumer group; its members share the partitions.  [default: the setting kafka_group]",
 )
 @click.option(
+    "--publish-orders",
+    is_flag=True,
+    help="Also publish what erasures ask of systems and recipients, on the topic of the setting orders_topic.",
+)
+@click.option(
     "--until-end", is_flag=True, help="Stop at the ends that the partitions have now, instead of waiting for more."
 )
 @click.option(
@@ -157,6 +185,7 @@ def consume(
     topics: tuple[str, ...],
     group: str | None,
     until_end: bool,
+    publish_orders: bool,
     metrics_port: int | None,
     metrics_host: str,
     form: str,
@@ -179,10 +208,13 @@ def consume(
         _watch(wired.settings.log, metrics_host, metrics_port) as watch,
         _stop_gently() as stop,
     ):
-        feed = _Feed(wired, shown)
         servers = tuple(part.strip() for part in bootstrap_servers.split(",") if part.strip())
+        feed = _Feed(wired, shown, servers if publish_orders else ())
         plan = Plan(servers, tuple(dict.fromkeys(topics)), group or wired.settings.kafka_group, until_end)
         Consumption(wired.sink, plan, wired.settings, feed, stopping=stop.is_set, wait=stop.wait, watch=watch).run()
+        if publish_orders:
+            feed.idle()
+            feed.publish()
     if not stop.is_set():
         _follow()
     _show(feed.counts, form)
