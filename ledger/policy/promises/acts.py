@@ -336,7 +336,7 @@ def matrix(promise: Matrix, setting: Setting) -> Act:
             if not bad:
                 return
         rules = {rows[category][1] for category, _ in bad}
-        ids = {id_ for _, id_ in bad}
+        ids = dict.fromkeys(id_ for _, id_ in bad)  # In the order of the act: a message is the same every time.
         for id_ in ids:
             rules.update(promise.also_for.get(id_, ()))
         named = min((rows[category][1] for category, _ in bad), key=rule_order)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +163,24 @@ def test_a_table_may_be_read_in_dutch(tmp_path: Path) -> None:
     assert "schending" in found.output
     assert "hersteld" in found.output
     assert "violation" not in found.output
+
+
+def test_two_processes_print_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    purposes = ["updates", "recruitment", "security", "error-analysis", "complaint"]
+    collected = event(
+        "a",
+        organisation="directcode",
+        activity="customers",
+        categories=["name", "bank-account", "login", "ip-address"],
+        purposes=purposes,
+        origin="subject",
+    )
+    file.write_text(json.dumps({**collected, "type": "pdl.data.collected.v1"}) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "consumers.cli.judge", "--now", NOW, "--format", "json", str(file)]
+    printed = {
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(printed) == 1
+    assert b"DC-06" in printed.pop()
