@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.softhsm import token_roots
+
 ORGANISATION = "klantinfocus"
 
 
@@ -177,3 +179,38 @@ def test_a_log_that_lost_its_end_is_told(ledger: Any, tmp_path: Path, make_bodie
     shutil.copy(ledger.data / "log.db", tmp_path / "log.db")
     feed(ledger, tmp_path, make_bodies, range(20, 23))
     assert "the last 3 are lost" in ledger("restore", "--rehearse", "--from", str(tmp_path), status=1)
+
+
+# --- roots in a token
+
+
+def test_a_ledger_whose_root_is_in_a_token(pdl: Any, tmp_path: Path, make_bodies: Any) -> None:
+    roots = token_roots()
+    (tmp_path / "pin").write_text(f"{roots._pin}\n")
+    pdl.data.mkdir()
+    (pdl.data / "pdl.toml").write_text(
+        f'root = "pkcs11"\npkcs11_module = "{roots._module}"\npkcs11_token = "{roots._token}"\n'
+        f'pkcs11_pin_file = "{tmp_path / "pin"}"\n'
+    )
+    feed(pdl, tmp_path, make_bodies, range(10))
+    assert not (pdl.data / "root").exists()
+    before = pdl.json("keys", "status")
+    shutil.copy(pdl.data / "keys.db", tmp_path / "keys.db")
+    case = erase(pdl, 1, "--now")
+    after = pdl.json("keys", "status")
+    assert (before["kind"], after["kind"], after["epoch"], after["last_closed"]["cases"]) == (
+        "pkcs11",
+        "pkcs11",
+        2,
+        [case],
+    )
+    assert after["last_closed"]["root_destroyed"] == before["root"] != after["root"]
+    assert pdl.json("restore", "--rehearse")["fits"]
+    pdl("restore", "--rehearse", "--from", str(tmp_path), status=1)
+    (tmp_path / "pin").write_text("000000\n")
+    pdl("status", status=2)
+    assert "PIN" in pdl.said
+    assert "000000" not in pdl.said
+    (pdl.data / "pdl.toml").write_text('root = "pkcs11"\n')
+    pdl("status", status=2)
+    assert "pkcs11_module" in pdl.said

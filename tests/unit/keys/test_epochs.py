@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -476,6 +479,65 @@ def _whole_again(
         assert [root.id for root in its.held()] == [status.root]
     keys.close()
     return finished
+
+
+BUSY = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from ledger.keys.sqlite import open_key_store
+
+store = open_key_store(Path(sys.argv[1]), ledger_id="a ledger", create=False, mirror=Path(sys.argv[2]))
+noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+store.close_epoch(at=noon)
+print("begun", flush=True)
+for person in sys.argv[3:]:
+    store.destroy([], people=[person], case=f"case-{person}", generation=1, at=noon)
+    print(person, flush=True)
+    store.close_epoch(at=noon)
+    print("closed", flush=True)
+"""
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(300, marks=pytest.mark.slow)])
+def test_whenever_it_is_killed_nobody_is_half_erased_and_no_live_key_is_lost(tmp_path: Path, kills: int) -> None:
+    chance = random.Random(kills)
+    place, mirror = tmp_path / "keys", tmp_path / "mirror"
+    place.mkdir()
+    mirror.mkdir()
+    keys = begin(place, mirror)
+    people = filled(keys, 2 * kills)
+    ids = ids_of(keys, people)
+    keys.close()
+    going = [its[0].person for its in people[:kills]]
+    gone: set[str] = set()
+    for _ in range(kills):
+        left = [person for person in going if person not in gone]
+        command = [sys.executable, "-c", BUSY, str(place), str(mirror), *left]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(chance.uniform(0, 0.12))
+        process.kill()
+        said = process.communicate()[0].split()
+        keys = again(place, mirror)
+        found = keys.open(ids.values())
+        for its in people:
+            states = {type(found[ids[scope]]) for scope in its}
+            assert len(states) == 1, "whole or not at all"
+            if states == {Erased}:
+                gone.add(its[0].person)
+        assert gone.issuperset(word for word in said if word != "closed")
+        assert not gone - set(going), "no live key is lost"
+        final = [word for word, then in pairwise(said) if then == "closed"]
+        assert all(one.irreversible for one in keys.finality([f"case-{word}" for word in final]).values())
+        keys.close()
+    keys = again(place, mirror)
+    keys.close_epoch(at=NOON)
+    assert [root.id for root in FileRoots(place / "root").held()] == [keys.status().root]
+    assert gone
+    assert all(one.irreversible for one in keys.finality([f"case-{person}" for person in gone]).values())
+    keys.close()
 
 
 def _all_but_the_first(keys: KeyStore, ids: dict[Scope, str], people: list[list[Scope]]) -> None:
