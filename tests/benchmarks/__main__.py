@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ledger.sealing import Record
-from tests.benchmarks import million, registers, write_path
+from tests.benchmarks import kafka, million, registers, write_path
 from tests.benchmarks.traffic import bodies
 
 
@@ -26,7 +26,11 @@ def main() -> None:
         "--long", action="store_true", help="also the last 100,000 of a million against the first, and memory"
     )
     options.add_argument("--registers", action="store_true", help="only registers and judge")
+    options.add_argument("--kafka", action="store_true", help="only from a real broker to recorded")
     chosen = options.parse_args()
+    if chosen.kafka:
+        kafka.run(chosen.events, chosen.people, chosen.rounds, _say)
+        return
     if not chosen.registers:
         _short(chosen)
     if chosen.long:
