@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from ledger.domain.facts import fact_of
 from ledger.policy.judge import judge
 from ledger.service import Ledger
 from projections.answers import Projections
+from projections.judgement import Bench, Judged
 from tests.benchmarks import write_path
 from tests.benchmarks.traffic import bodies
 
@@ -59,6 +62,8 @@ def run(events: int, people: int, say: Callable[[str], None]) -> None:
             taken["findings"].append(findings)
             taken["decode"].append(_timed(lambda: [decode(body) for body in given]))
             taken["judge"].append(_timed(lambda: _judge(ledger, given)))
+        touched = _touched(ledger, path, people)
+        memory = [_memory(path, events, count) for count in (people // 4, people * 2)]
     median = {name: statistics.median(seconds) for name, seconds in taken.items()}
     for name, seconds in median.items():
         say(f"  {name:22} {seconds / events * 1e6:8.2f} us an event {events / seconds:10,.0f} events/s")
@@ -71,6 +76,45 @@ def run(events: int, people: int, say: Callable[[str], None]) -> None:
     say(
         f"pdl judge / decoding alone                                         {median['decode'] / median['judge']:6.2f}  (later goal 0.2)"
     )
+    again, everyone, part = touched
+    say(
+        f"a contract ends: judged again {again} of {everyone} people, in              {part:6.3f}  of the time that judging everyone takes"
+    )
+    say(
+        f"peak memory of judging {events} events of {people // 4} / of {people * 2} people       {memory[0]:.0f} / {memory[1]:.0f} MiB  (bounded by the batch)"
+    )
+
+
+_CITING = 50
+
+
+def _touched(ledger: Ledger, path: Path, people: int) -> tuple[int, int, float]:
+    """How many people are judged again when a contract ends that some of them cite, of how many; and how long it takes."""
+    shares = [
+        _shared(number, number if number < _CITING else number % people, "cited" if number < _CITING else "other")
+        for number in range(_CITING * 10)
+    ]
+    write_path.record(ledger, [_contract("signed", "cited"), _contract("signed", "other"), *shares], "shares")
+    judged: list[int] = []
+    judge = Bench.people
+
+    def counted(bench: Bench, chunk: Iterable[bytes]) -> tuple[set[bytes], list[Judged]]:
+        everyone, results = judge(bench, chunk)
+        judged.append(len(everyone))
+        return everyone, results
+
+    Bench.people = counted  # type: ignore[method-assign]
+    try:
+        with Projections(path / "touched.db", ledger.log, ledger.packs) as projections:
+            projections.catch_up(judge=False)
+            whole = _timed(projections.catch_up)
+            everyone = sum(judged)
+            judged.clear()
+            write_path.record(ledger, [_contract("ended", "cited")], "ends")
+            part = _timed(projections.catch_up)
+            return sum(judged), everyone, part / whole
+    finally:
+        Bench.people = judge  # type: ignore[method-assign]
 
 
 def _rebuild(ledger: Ledger, path: Path) -> tuple[float, float]:
@@ -81,6 +125,50 @@ def _rebuild(ledger: Ledger, path: Path) -> tuple[float, float]:
         middle = time.perf_counter()
         projections.catch_up()
         return middle - start, time.perf_counter() - middle
+
+
+def _contract(said: str, reference: str) -> bytes:
+    more = {"party": "zivver", "kind": "processor", "from": "2026-01-01"} if said == "signed" else {}
+    day = "2025-12-01" if said == "signed" else "2026-01-02"
+    return _event(f"contract-{said}-{reference}", f"contract.{said}", day, reference=reference, **more)
+
+
+def _shared(number: int, person: int, contract: str) -> bytes:
+    act = {"activity": "forms", "categories": ["email"], "purpose": "answer-question", "basis": "contract"}
+    subject = {"scheme": "email", "value": f"person.{person:07d}@example.org"}
+    more = act | {"recipient": "zivver", "service": "secure-mail", "country": "NL", "contract": contract}
+    return _event(f"share-{number}", "data.shared", "2026-02-01", subject=subject, **more)
+
+
+def _event(id_: str, type_: str, day: str, **data: Any) -> bytes:
+    event = {"specversion": "1.0", "id": id_, "source": "/bench", "type": f"pdl.{type_}.v1", "time": f"{day}T08:00:00Z"}
+    return orjson.dumps(event | {"data": {"organisation": "klantinfocus", **data}})
+
+
+def _memory(path: Path, events: int, people: int) -> float:
+    """Peak memory in MiB of a process that judges everyone and does nothing else."""
+    place = path / f"people-{people}"
+    place.mkdir()
+    ledger = write_path.open_ledger(place)
+    write_path.record(ledger, list(bodies(events, people)))
+    with Projections(place / "registers.db", ledger.log, ledger.packs) as projections:
+        projections.catch_up(judge=False)
+    done = subprocess.run([sys.executable, "-c", _JUDGING, place], check=True, capture_output=True)
+    return int(done.stdout) / 1024
+
+
+_JUDGING = """
+import sys
+from pathlib import Path
+from ledger.policy.packs import builtin_packs
+from ledger.store.sqlite import SQLiteEventLog
+from projections.answers import Projections
+place = Path(sys.argv[1])
+with Projections(place / "registers.db", SQLiteEventLog(place / "log.db", create=False), builtin_packs()) as projections:
+    projections.catch_up()
+# Of this program alone: the peak that getrusage tells begins with that of the process that started it.
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
 
 
 def _library(given: Sequence[bytes], path: Path) -> tuple[SQLiteApplicationRecorder, Mapper[str]]:
