@@ -21,6 +21,8 @@ LONG: Final = 20_000
 """From how many records on helpers are worth their start."""
 _AT_ONCE: Final = 250
 """How many records are fetched at once: what was read is still in the processor's cache when it is decoded."""
+_BUSY: Final = 1.5
+"""From how many processes that want a core, for each core, on there is none to spare."""
 _length: Final = struct.Struct(">Q")
 
 
@@ -43,11 +45,14 @@ def page(log: Reader, after: int, upto: int, bound: Bound | None = None) -> Page
 
 
 def helpers_for(log: Log, records: int) -> int:
-    """How many helpers a stretch is worth: none where it is short, where there is one core, or where threads run."""
+    """How many helpers a stretch is worth: none where it is short, where no core is free, or where threads run."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     # A fork takes only its own thread along; whatever lock another one held would stay locked in it.
     alone = hasattr(os, "fork") and threading.active_count() == 1
-    return min(cores, 4) if records >= LONG and cores > 1 and alone and log.shareable else 0
+    if records < LONG or cores == 1 or not alone or not log.shareable:
+        return 0
+    # Where everyone waits for a core, helpers wait too, and sending pages only adds to it.
+    return 0 if os.getloadavg()[0] > _BUSY * cores else min(cores, 4)
 
 
 def _records(log: Reader, after: int, upto: int) -> Iterator[Plain]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,8 +103,16 @@ def test_who_stops_reading_lets_the_helpers_go() -> None:
     assert _children() == 0
 
 
-def test_short_stretches_and_logs_that_are_not_shared_need_nobody() -> None:
+def test_short_stretches_busy_machines_and_logs_that_are_not_shared_need_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     log = _log(1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 0.5, 0.5))
+    assert helpers_for(log, LONG) == (2 if threading.active_count() == 1 else 0)
+    monkeypatch.setattr(os, "getloadavg", lambda: (8.0, 0.5, 0.5))
+    assert helpers_for(log, LONG) == 0
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 0.5, 0.5))
     assert helpers_for(log, LONG - 1) == 0
     log.shareable = False
     assert helpers_for(log, LONG) == 0
