@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from consumers.wiring import JOURNAL, KEYS, LOG, check_keys
+from consumers.stores import KEYS, LOG
+from consumers.wiring import JOURNAL, check_keys
 from ledger.decisions import DESTROYED
 from ledger.domain.errors import LedgerError, Unreadable
 from ledger.keys import KeyStatus

@@ -23,7 +23,7 @@ from ledger.erasure import Rules
 
 FILE_NAME: Final = "pdl.toml"
 PREFIX: Final = "PDL_"
-NOT_SETTINGS: Final = frozenset({"PDL_DATA", "PDL_DEBUG", "PDL_TEST_KAFKA"})
+NOT_SETTINGS: Final = frozenset({"PDL_DATA", "PDL_DEBUG", "PDL_TEST_KAFKA", "PDL_TEST_POSTGRES"})
 """Variables that say where a ledger or a test broker is, not how a ledger runs."""
 
 
@@ -90,6 +90,32 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pkcs11_token: Annotated[str | None, _help("Label of the token.")] = None
     pkcs11_pin_file: Annotated[
         str | None, _help("File whose first line is the PIN of the token: secrets are files, never variables.")
+    ] = None
+    log_database: Annotated[
+        str | None,
+        _help(
+            "PostgreSQL that has the event log, as a libpq URL without password (postgresql://user@host/database). "
+            "Empty: a file of the data directory. Choose before the first event."
+        ),
+    ] = None
+    log_password_file: Annotated[str | None, _help("File whose first line is the password for log_database.")] = None
+    keys_database: Annotated[
+        str | None,
+        _help(
+            "PostgreSQL that has the wrapped keys, as a libpq URL without password (postgresql://user@host/database). "
+            "Empty: a file of the data directory. Choose before the first event."
+        ),
+    ] = None
+    keys_password_file: Annotated[str | None, _help("File whose first line is the password for keys_database.")] = None
+    registers_database: Annotated[
+        str | None,
+        _help(
+            "PostgreSQL that has the registers, as a libpq URL without password (postgresql://user@host/database). "
+            "Empty: a file of the data directory. May change at any time: `pdl rebuild` fills it."
+        ),
+    ] = None
+    registers_password_file: Annotated[
+        str | None, _help("File whose first line is the password for registers_database.")
     ] = None
     batch_facts: Annotated[
         int, _help("How many inputs are decoded, sealed and committed together.", ge=1, le=50_000)

@@ -23,6 +23,16 @@ from consumers import settings as settings_of
 from consumers.lock import only_writer
 from consumers.logs import log_as_json
 from consumers.settings import Settings, read_settings
+from consumers.stores import (
+    KEYS,
+    LOG,
+    AnyLog,
+    open_keys,
+    open_log,
+    open_registers,
+    refuse_what_breaks_exactness,
+    shared,
+)
 from ledger.access import Accesses
 from ledger.decisions import DESTROYED, ErasureCase
 from ledger.domain.calendar import FOREVER, late_from, local
@@ -34,13 +44,11 @@ from ledger.evidence.note import Signer
 from ledger.ingest import IngestKeys
 from ledger.keys import Key, KeyStore
 from ledger.keys.root import FileRoots, Roots
-from ledger.keys.sqlite import open_key_store
 from ledger.policy.model import Packs
 from ledger.policy.packs import builtin_packs, read_pack
 from ledger.sealing import header_of, is_decision
 from ledger.service import Input, Ledger, Receipt
 from ledger.sources import Sources
-from ledger.store.sqlite import SQLiteEventLog
 from ledger.sweep import Cell, Due, Sweeps
 from projections.answers import Projections
 from projections.page import COLLECTED
@@ -51,10 +59,9 @@ from projections.standing import Standing as Kept
 DEFAULT_DATA: Final = "pdl-data"
 ORIGIN: Final = "personal-data-ledger"
 """What the names of heads and verifier keys begin with; the ledger's id follows."""
-LOG: Final = "log.db"
-KEYS: Final = "keys.db"
-REGISTERS: Final = "registers.db"
 JOURNAL: Final = "erasures.journal"
+CONSUME: Final = "consume"
+"""The command of which several may run at once."""
 NEWEST_FACTS: Final = 256
 """How many facts are asked at the start whether their keys are there, at least."""
 FACTS_AT_ONCE: Final = 5_000
@@ -111,7 +118,7 @@ class Wired:
     data: Path
     settings: Settings
     packs: Packs
-    log: SQLiteEventLog
+    log: AnyLog
     keys: KeyStore
     ledger: Ledger
     erasures: Erasures
@@ -273,18 +280,25 @@ def open_ledger(
     logging.getLogger("kafka").addHandler(logging.NullHandler())
     logging.getLogger("kafka").propagate = False
     data = data_directory(data)
-    _prepare(data, create=create)
+    if data.exists() and not data.is_dir():
+        raise Unreadable(f"{data} is a file; --data names a directory.")
     settings = read_settings(data, os.environ)
+    refuse_what_breaks_exactness(settings, os.environ)
+    _prepare(data, settings, create=create)
     if settings.log == "json":
         log_as_json()
     with contextlib.ExitStack() as stack:
+        # Consumers of one group write side by side where the database lets them; whoever decides is alone (ADR 15).
+        decides = write and not (command == CONSUME and shared(settings))
         if write:
             quiet_collector()
+        if decides:
             stack.enter_context(only_writer(data, command))
         packs = _packs(settings, data)
-        log = SQLiteEventLog(data / LOG, create=create)
+        log = open_log(settings, data, create=create)
         stack.callback(log.close)
-        keys = open_key_store(
+        keys = open_keys(
+            settings,
             data,
             ledger_id=log.ledger_id,
             create=create and log.size() == 0,
@@ -296,14 +310,15 @@ def open_ledger(
         if write:
             IngestKeys(log, keys, clock).settle()
         erasures = Erasures(log, keys, clock, rules=settings.rules)
-        registers = stack.enter_context(Projections(data / REGISTERS, log, packs))
+        registers = stack.enter_context(Projections(None, log, packs, store=open_registers(settings, data)))
         ledger, accesses = Ledger(log, keys, packs, clock), Accesses(log, keys, erasures, clock)
         epochs = Epochs(keys, clock, after=timedelta(minutes=settings.epoch_minutes))
         wired = Wired(data, settings, packs, log, keys, ledger, erasures, accesses, epochs, registers, clock)
         erasures.around = wired
         if write:
             stack.callback(_note_log, log, keys)
-            _resume(wired)
+            if decides:
+                _resume(wired)
             epochs.tend(lambda said: click.echo(f"pdl: {said}", err=True))
         yield wired
 
@@ -320,13 +335,13 @@ def _is_filled(file: Path) -> bool:
     return file.is_file() and file.stat().st_size > 0
 
 
-def _note_log(log: SQLiteEventLog, keys: KeyStore) -> None:
+def _note_log(log: AnyLog, keys: KeyStore) -> None:
     """Let the keys know how far the log came, so that an older copy of them can be told."""
     with contextlib.suppress(LedgerError):  # Not knowing costs a longer look at the next start, and nothing else.
         keys.saw_log(log.size())
 
 
-def check_keys(log: SQLiteEventLog, keys: KeyStore, data: Path, *, whole: bool = False) -> None:
+def check_keys(log: AnyLog, keys: KeyStore, data: Path, *, whole: bool = False) -> None:
     """Refuse a key database that does not belong to this state of the log; `whole` looks at every fact.
 
     Raises KeyMissing, with what to do.
@@ -352,7 +367,7 @@ def roots_of(settings: Settings, data: Path, ledger_id: str) -> Roots:
     return TokenRoots(module, token, pin, label=f"pdl-root {ledger_id}")
 
 
-def _keys_are_there(log: SQLiteEventLog, keys: KeyStore, after: int) -> None:
+def _keys_are_there(log: AnyLog, keys: KeyStore, after: int) -> None:
     """Refuse a key database that came back from a backup older than the log: it would say that people are unknown.
 
     Looks at every fact since the key database last saw how far the log was, because theirs are the keys that an
@@ -368,7 +383,7 @@ def _keys_are_there(log: SQLiteEventLog, keys: KeyStore, after: int) -> None:
         after = records[-1].position
 
 
-def _newest_erasure_stands(log: SQLiteEventLog, keys: KeyStore, data: Path) -> None:
+def _newest_erasure_stands(log: AnyLog, keys: KeyStore, data: Path) -> None:
     """Refuse keys that came back from a backup without the journal that would destroy them again.
 
     The newest destruction is the one that every older copy lacks. Raises KeyMissing.
@@ -387,12 +402,11 @@ def _newest_erasure_stands(log: SQLiteEventLog, keys: KeyStore, data: Path) -> N
         )
 
 
-def _prepare(data: Path, *, create: bool) -> None:
-    if data.exists() and not data.is_dir():
-        raise Unreadable(f"{data} is a file; --data names a directory.")
-    if _is_filled(data / LOG):
+def _prepare(data: Path, settings: Settings, *, create: bool) -> None:
+    elsewhere = settings.log_database is not None
+    if data.is_dir() and ((elsewhere and not create) or (not elsewhere and _is_filled(data / LOG))):
         return
-    if _is_filled(data / KEYS):
+    if not elsewhere and _is_filled(data / KEYS):
         raise Unreadable(f"{data / LOG} is missing or empty, and its key database is not: restore the log.")
     if not create:
         raise Unreadable(

@@ -14,6 +14,7 @@ from consumers.cli.progress import bar, steps
 from consumers.cli.render import one, plain, rows, table
 from consumers.cli.source import complete_up_to, who_may_speak
 from consumers.cli.telling import told
+from consumers.stores import places
 
 if TYPE_CHECKING:
     from consumers.settings import Settings
@@ -48,6 +49,8 @@ def status(form: str) -> None:
     table(behind, nothing=f"All {len(found['registers'])} registers follow the log to its end.")
     click.echo(f"\napproval = {settings.approval}: whoever may run `pdl erase` here can erase alone.")
     click.echo(where_keys_are(settings))
+    for name, place in found["stores"].items():
+        click.echo(f"{name}: {place}")
     click.echo(speaking)
 
 
@@ -74,6 +77,7 @@ def status_of(wired: Wired) -> dict[str, Any]:
             name: {"mark": state.mark, "last_heard": state.last_heard} for name, state in sorted(heard.items())
         },
         "registers": {name: lag._asdict() for name, lag in sorted(wired.registers.lag().items())},
+        "stores": places(wired.settings, wired.data),
     }
 
 

@@ -200,7 +200,8 @@ def at_hand(*, needed: bool | None = None) -> Iterator[AtHand | None]:
 
     `needed`: True raises Unreadable where there is none, False opens none at all.
     """
-    from consumers.wiring import DEFAULT_DATA, LOG, data_directory  # noqa: PLC0415 -- packs show without a ledger
+    from consumers.stores import LOG  # noqa: PLC0415 -- packs show without a ledger
+    from consumers.wiring import DEFAULT_DATA, data_directory  # noqa: PLC0415 -- as above
 
     given = click.get_current_context().find_root().obj
     found = data_directory(given)

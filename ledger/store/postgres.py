@@ -25,7 +25,7 @@ from ledger.evidence.tree import extend, leaf_hash
 from ledger.postgres import LOCK_SECONDS, Address, explained, prepare
 from ledger.sealing import is_decision, leaf_of, without
 from ledger.sql import split, statements
-from ledger.store import Append
+from ledger.store import Append, PlainReader
 from ledger.store.reading import KEYS_DESTROYED, LAYOUT, Conflict, Reading
 
 SCHEMA: Final = "pdl_log"
@@ -165,6 +165,9 @@ def grow(c: Cursor, first: int, hashes: Sequence[bytes]) -> None:
 
 class PostgresEventLog(Reading):
     """The event log on a PostgreSQL (see `ledger.store.EventLog`)."""
+
+    shareable: Final = False
+    """A pool has threads, and a fork takes none of them along."""
 
     recorder: LedgerRecorder
 
@@ -336,6 +339,10 @@ class PostgresEventLog(Reading):
     def plain(self, after: int, limit: int) -> list[tuple[int, str, str, bytes]]:
         """(position, stream, topic, state) of at most `limit` records behind `after`: the fastest way to read them all."""
         return self._rows("plain", after, limit)
+
+    def reader(self) -> PlainReader:
+        """Reads the same log; in this process only."""
+        return self
 
     def close(self) -> None:
         """Let go of the database."""
