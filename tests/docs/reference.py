@@ -312,6 +312,7 @@ _ELSEWHERE: Final = {
     "PDL_DATA": "The data directory, where `--data` is absent. Otherwise `./pdl-data`.",
     "PDL_DEBUG": "Any value: a mistake of ours shows where it arose.",
     "PDL_TEST_KAFKA": "`host:port` of a broker for the tests, instead of one that they start.",
+    "PDL_TEST_POSTGRES": "libpq URL of a server for the tests, instead of one that they start.",
 }
 
 
