@@ -40,17 +40,31 @@ class Publisher(Protocol):
 
 
 def follow_up(wired: Wired) -> list[ErasureCase]:
-    """Look at every case whose own key still lives: who answered, who is silent, what is over. The registers must be up to date."""
+    """Follow the cases of which something is to be said: all answered, somebody silent, the term over. The registers must be up to date.
+
+    One pass over the tasks; a case is only loaded where it moves.
+    """
+    now = wired.clock()
     over = set(_streams(wired, FORGOTTEN))
-    cases = [case for case in dict.fromkeys(_streams(wired, PREPARED)) if case not in over]
-    return [wired.erasures.follow_up(case, answered(wired, case)) for case in cases]
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in wired.registers.rows("notifications", now=now):
+        if row["case"] not in over:
+            rows.setdefault(row["case"], []).append(row)
+    moving = [case for case, tasks in rows.items() if _moves(wired, tasks)]
+    return [wired.erasures.follow_up(case, _answered(rows[case])) for case in moving]
 
 
-def answered(wired: Wired, case: str) -> set[str]:
-    """The tasks of a case that are answered; the letter is, once it was said to be sent."""
+def _moves(wired: Wired, tasks: Sequence[dict[str, Any]]) -> bool:
+    """Whether a case has to be told something: nothing is open, a silence is not named yet, or its term may be over."""
+    silent = any(row["state"] == "silent" and row["escalated"] is None for row in tasks)
+    return silent or len(_answered(tasks)) == len(tasks) or wired.erasures.may_be_over(tasks[0]["prepared"])
+
+
+def _answered(tasks: Sequence[dict[str, Any]]) -> set[str]:
+    """The tasks that are answered; the letter is, once it was said to be sent."""
     return {
         row["task"]
-        for row in wired.registers.tasks(case, wired.clock())
+        for row in tasks
         if row["state"] in ANSWERED or (row["kind"] == "confirmation" and row["sent"] is not None)
     }
 

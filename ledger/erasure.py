@@ -487,6 +487,11 @@ class Erasures:
             self._drop_key(erasure)
         return erasure
 
+    def may_be_over(self, prepared: str) -> bool:
+        """Whether the term for answers of a case that was prepared then may have passed."""
+        begun = datetime.fromisoformat(prepared)
+        return late_from(begun, duration(self.rules.answers) or Duration(days=30)) <= self._clock()
+
     def _drop_key(self, erasure: ErasureCase) -> None:
         scope = Scope(erasure.organisation, "", erasure.id, CASE)
         # A case of its own, so that the finality of the erasure is not moved to a later epoch.

@@ -114,12 +114,11 @@ def _known_dataset(wired: Wired, organisation: str, dataset: str | None) -> None
 
 
 def _look_after(wired: Wired) -> None:
-    """What follows every erasure: the registers, ciphertext that may go, cases whose answers are in."""
-    from consumers.aftercare import follow_up, remove_ciphertext  # noqa: PLC0415 -- with the ledger, not before
+    """What follows every erasure: the registers, and ciphertext that may go."""
+    from consumers.aftercare import remove_ciphertext  # noqa: PLC0415 -- with the ledger, not before
 
     wired.registers.catch_up()
     remove_ciphertext(wired)
-    follow_up(wired)
     wired.registers.catch_up()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 
 from ledger.approvals import Approval, expires_at, sign
+from ledger.decisions import Decisions
 from ledger.domain.errors import ApprovalRefused
+from ledger.fsck import disagreements
+from ledger.keys.store import WrappedKeyStore
 from ledger.service import Input
 from ledger.sweep import PEOPLE_WITHOUT_ASKING, Swept
 from tests.office import Office, office
@@ -273,3 +277,43 @@ def test_runs_of_one_day_count_together(crowd: Office) -> None:
         assert wired.sweeps.brake(due[60:])
         crowd.later(days=1)
         assert wired.sweeps.brake(due[60:]) == {}
+
+
+class Killed(BaseException):
+    """The machine died."""
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_run_that_dies_at_any_step_is_finished_by_the_next_one(
+    office: Office, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    for who in ("K-1", "K-2", "K-3"):
+        office.given("data.collected", "2023-01-01T08:00:00Z", who=who)
+        office.given(
+            "data.collected", "2023-01-01T08:00:00Z", who=who, activity="website", values={"browser": "x"}, system=None
+        )
+    steps = 0
+
+    def dying(real: Any) -> Any:
+        def step(*arguments: Any, **options: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps == number:
+                raise Killed
+            return real(*arguments, **options)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        for owner, name in ((Decisions, "save"), (Decisions, "save_all"), (WrappedKeyStore, "destroy_each")):
+            patch.setattr(owner, name, dying(getattr(owner, name)))
+        with contextlib.suppress(Killed):
+            swept(office)
+    swept(office)
+    with office.open() as wired:
+        assert wired.erasures.open_cases() == []
+        assert list(disagreements(wired.log, wired.keys)) == []
+    gone = [(row["person"], dataset["dataset"]) for row in office.rows("erasures") for dataset in row["datasets"]]
+    assert len(gone) == len(set(gone))
+    assert {dataset for _, dataset in gone} >= {"forms/forms"}
+    assert len({person for person, dataset in gone if dataset == "forms/forms"}) == 3
