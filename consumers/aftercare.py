@@ -88,7 +88,7 @@ def _removed(wired: Wired, cases: Sequence[str]) -> int:
     at = wired.clock().isoformat()
     for case in found:
         case.ciphertexts_removed(len(positions[case.id]), at)
-        wired.erasures.decisions.save(case)
+    wired.erasures.decisions.save_all(found)
     return count
 
 

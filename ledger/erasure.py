@@ -123,6 +123,10 @@ def plan(
 _WAITS: Final[dict[str, State]] = {"waiting": "waiting", "pending": "pending"}
 
 
+def _case_scope(erasure: ErasureCase) -> Scope:
+    return Scope(erasure.organisation, "", erasure.id, CASE)
+
+
 def tasks_aad(case: str) -> bytes:
     """The associated data under which the tasks of a case are sealed."""
     return f"tasks {case}".encode()
@@ -342,6 +346,7 @@ class Erasures:
         found |= {case.id: "refused" for case in cases if case.over and not case.destroyed}
         left = [case for case in cases if case.id not in found]
         ready = [case for case in left if not case.destroyed]
+        self._keys.obtain({_case_scope(case) for case in ready if not case.prepared})  # One transaction for all.
         for case in ready:
             self._prepare(case)
         self.decisions.save_all(ready)
@@ -448,7 +453,7 @@ class Erasures:
     # --- what is done afterwards
 
     def _case_key(self, erasure: ErasureCase) -> Key | None:
-        scope = Scope(erasure.organisation, "", erasure.id, CASE)
+        scope = _case_scope(erasure)
         key = self._keys.obtain({scope})[scope]
         return key if isinstance(key, Key) else None
 
@@ -493,7 +498,7 @@ class Erasures:
         return late_from(begun, duration(self.rules.answers) or Duration(days=30)) <= self._clock()
 
     def _drop_key(self, erasure: ErasureCase) -> None:
-        scope = Scope(erasure.organisation, "", erasure.id, CASE)
+        scope = _case_scope(erasure)
         # A case of its own, so that the finality of the erasure is not moved to a later epoch.
         self._keys.destroy({scope}, case=f"{erasure.id}.key", generation=self._log.generation(), at=self._clock())
         self._keys.settle()
