@@ -66,7 +66,7 @@ bench: .venv/dev
 
 ## make soak          the long forms of the tests
 soak: .venv/dev
-	$(PYTEST) -q -m slow
+	PDL_SOAK=1 $(PYTEST) -q -m slow
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info pdl-demo

@@ -132,6 +132,11 @@ class Wired:
         """Runs of the retention periods."""
         return Sweeps(self.ledger, self.erasures, self.clock, self.settings.sweep_share)
 
+    def note_log(self) -> None:
+        """Let the keys know how far the log came: an older copy of them can be told, and starts have less to look at."""
+        with contextlib.suppress(LedgerError):  # Not knowing costs a longer look at the next start, and nothing else.
+            self.keys.saw_log(self.log.size())
+
     def standings(self, person: str) -> list[Standing]:
         """Where each dataset of a person stands, as the guard of every erasure reads it: what is kept here or elsewhere."""
         now = self.clock()
@@ -316,7 +321,7 @@ def open_ledger(
         wired = Wired(data, settings, packs, log, keys, ledger, erasures, accesses, epochs, registers, clock)
         erasures.around = wired
         if write:
-            stack.callback(_note_log, log, keys)
+            stack.callback(wired.note_log)
             if decides:
                 _resume(wired)
             epochs.tend(lambda said: click.echo(f"pdl: {said}", err=True))
@@ -333,12 +338,6 @@ def _resume(wired: Wired) -> None:
 
 def _is_filled(file: Path) -> bool:
     return file.is_file() and file.stat().st_size > 0
-
-
-def _note_log(log: AnyLog, keys: KeyStore) -> None:
-    """Let the keys know how far the log came, so that an older copy of them can be told."""
-    with contextlib.suppress(LedgerError):  # Not knowing costs a longer look at the next start, and nothing else.
-        keys.saw_log(log.size())
 
 
 def check_keys(log: AnyLog, keys: KeyStore, data: Path, *, whole: bool = False) -> None:

@@ -79,6 +79,7 @@ class _Feed:
 
     def _follow(self, *, judge: bool) -> None:
         self._behind = 0
+        self._wired.note_log()
         try:
             self._wired.registers.catch_up(judge=judge)
         except StoreUnavailable as exc:

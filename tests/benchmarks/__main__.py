@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ledger.sealing import Record
-from tests.benchmarks import kafka, million, registers, write_path
+from tests.benchmarks import erasing, kafka, million, registers, write_path
 from tests.benchmarks.traffic import bodies
 
 
@@ -25,6 +25,7 @@ def main() -> None:
     options.add_argument(
         "--long", action="store_true", help="also the last 100,000 of a million against the first, and memory"
     )
+    options.add_argument("--erasing", type=int, default=20_000, help="people among whom some are erased; 0: none")
     options.add_argument("--registers", action="store_true", help="only registers and judge")
     options.add_argument("--kafka", action="store_true", help="only from a real broker to recorded")
     chosen = options.parse_args()
@@ -35,6 +36,8 @@ def main() -> None:
         _short(chosen)
     if chosen.long:
         _long()
+    if chosen.erasing and not chosen.registers:
+        erasing.run(1_000_000 if chosen.long else chosen.erasing, _say)
     registers.run(chosen.events, chosen.people, _say)
 
 

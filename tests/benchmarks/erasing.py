@@ -47,8 +47,9 @@ def run(people: int, say: Callable[[str], None]) -> None:
         chance = random.Random(7)
         chance.shuffle(one_by_one := list(range(people // 2, people)))
         _one_each(keys, [scopes[number] for number in one_by_one[:200]], say)
-        _sweeps(keys, scopes, one_by_one[200:10_200], say)
-        survivors = [scopes[number] for number in one_by_one[20_000:40_000]]
+        swept = 200 + min(10_000, people // 10)
+        _sweeps(keys, scopes, one_by_one[200:swept], say)
+        survivors = [scopes[number] for number in one_by_one[swept : swept + 20_000]]
         _end_of_epoch(keys, place, survivors, say)
         keys.close()
         started = time.perf_counter()
