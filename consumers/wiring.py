@@ -317,7 +317,7 @@ def open_ledger(
         erasures = Erasures(log, keys, clock, rules=settings.rules)
         registers = stack.enter_context(Projections(None, log, packs, store=open_registers(settings, data)))
         ledger, accesses = Ledger(log, keys, packs, clock), Accesses(log, keys, erasures, clock)
-        epochs = Epochs(keys, clock, after=timedelta(minutes=settings.epoch_minutes))
+        epochs = Epochs(keys, clock, after=timedelta(minutes=settings.epoch_minutes), tends=decides)
         wired = Wired(data, settings, packs, log, keys, ledger, erasures, accesses, epochs, registers, clock)
         erasures.around = wired
         if write:

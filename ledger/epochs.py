@@ -18,10 +18,14 @@ PATIENCE: Final = timedelta(minutes=1)
 
 
 class Epochs:
-    """Closes the epochs of one key store."""
+    """Closes the epochs of one key store.
 
-    def __init__(self, keys: KeyStore, clock: Callable[[], datetime], *, after: timedelta) -> None:
-        self._keys, self._clock, self._after = keys, clock, after
+    `tends`: whether this process closes what is due, beside its work. Of several that write side by side none does:
+    two copies on their way into one mirror could pass each other. Whoever decides alone does it then.
+    """
+
+    def __init__(self, keys: KeyStore, clock: Callable[[], datetime], *, after: timedelta, tends: bool = True) -> None:
+        self._keys, self._clock, self._after, self._tends = keys, clock, after, tends
         self._not_before: datetime | None = None
         self.closed: list[Closed] = []
         """What this process closed."""
@@ -31,6 +35,8 @@ class Epochs:
 
         `seconds`: about how long there is for it now; None: as long as it takes.
         """
+        if not self._tends:
+            return []
         now = self._clock()
         if self._not_before is not None and now < self._not_before:
             return []
