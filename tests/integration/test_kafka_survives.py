@@ -59,11 +59,15 @@ def poison(number: int, make_event: Callable[..., dict[str, Any]]) -> bytes:
 
 
 def mixed(count: int, make_event: Callable[..., dict[str, Any]], *, start: int = 0) -> list[bytes]:
-    """Events, one in a hundred of them poison."""
-    return [
-        poison(number // 100, make_event) if number % 100 == 50 else json.dumps(make_event(number)).encode()
-        for number in range(start, start + count)
-    ]
+    """Events of many people, one in a hundred of them poison."""
+
+    def good(number: int) -> bytes:
+        event = make_event(number)
+        event["data"]["subject"]["value"] = f"person{number}@canary.example"
+        return json.dumps(event).encode()
+
+    numbers = range(start, start + count)
+    return [poison(number // 100, make_event) if number % 100 == 50 else good(number) for number in numbers]
 
 
 def outcome(data: Path) -> dict[str, tuple[list[int], list[int]]]:
