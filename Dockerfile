@@ -5,9 +5,9 @@ COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY ledger ledger
 COPY projections projections
 COPY consumers consumers
-COPY requirements/runtime.txt requirements/runtime.txt
+COPY requirements/postgres.txt requirements/postgres.txt
 RUN python -m venv /opt/pdl \
-    && /opt/pdl/bin/pip install --no-cache-dir --require-hashes --requirement requirements/runtime.txt \
+    && /opt/pdl/bin/pip install --no-cache-dir --require-hashes --requirement requirements/postgres.txt \
     && pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
     && /opt/pdl/bin/pip install --no-cache-dir --no-deps dist/*.whl
 
