@@ -23,9 +23,14 @@ help:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-## make demo          a year of five organisations, judged, and one person erased; KAFKA=1 sends it through a real broker
-demo: .venv/runtime
-	@$(PDL) demo --fresh $(if $(KAFKA),--kafka)
+.venv/postgres: requirements/postgres.txt .venv/runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/postgres.txt
+	@touch $@
+
+## make demo          a year of five organisations, judged, and one person erased; KAFKA=1 sends it through a real broker,
+##                    POSTGRES=1 keeps it in a real PostgreSQL
+demo: $(if $(POSTGRES),.venv/postgres,.venv/runtime)
+	@$(PDL) demo --fresh $(if $(KAFKA),--kafka) $(if $(POSTGRES),--postgres)
 
 ## make test          every test; starts a real Kafka from Maven's jars (or PDL_TEST_KAFKA); CI=true makes it a must
 test: .venv/dev

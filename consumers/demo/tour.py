@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +44,8 @@ REGISTERS: Final = (
     "quarantine",
     "sources",
 )
+SERVER: Final = "postgres"
+"""Folder of the demo's own PostgreSQL, in the directory of the demo."""
 _TRAIL: Final = 8
 _WHY: Final = "the guided tour"
 
@@ -72,6 +75,9 @@ class Clock:
     metavar="HOST:PORT",
     help="The broker for --kafka; else one is started for as long as the demo lasts.",
 )
+@click.option(
+    "--postgres", is_flag=True, help="Keep log, keys and registers in a real PostgreSQL under that directory."
+)
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Another seed tells another year.")
 @click.option(
     "--people", type=click.IntRange(100, 100_000), default=PEOPLE, show_default=True, help="How many people live in it."
@@ -89,6 +95,7 @@ def demo(
     data: Path | None,
     kafka: bool,
     bootstrap_servers: str | None,
+    postgres: bool,
     seed: int,
     people: int,
     fresh: bool,
@@ -103,6 +110,7 @@ def demo(
     Example:
       pdl demo
       pdl demo --fresh --kafka
+      pdl demo --fresh --postgres
     """  # noqa: D301 -- click's own mark for a paragraph that is not wrapped
     from consumers.demo.screens import Screen  # noqa: PLC0415 -- only this command needs it
     from consumers.wiring import now  # noqa: PLC0415 -- as above
@@ -116,10 +124,35 @@ def demo(
     _welcome(screen, year, chosen)
     clock = Clock(now)
     through_kafka = kafka or bootstrap_servers is not None
-    tally = _through_kafka(chosen, year, clock, bootstrap_servers) if through_kafka else _straight(chosen, year, clock)
-    intact = _tour(screen, chosen, year.protagonist(), tally, clock)
+    with _stores(chosen) if postgres else nullcontext():
+        tally = (
+            _through_kafka(chosen, year, clock, bootstrap_servers) if through_kafka else _straight(chosen, year, clock)
+        )
+        intact = _tour(screen, chosen, year.protagonist(), tally, clock)
     _goodbye(screen, chosen, year, year.protagonist(), as_it_came=not through_kafka)
+    if postgres:
+        screen.say(
+            f"Its PostgreSQL is stopped. Start it for these commands, and stop it again:\n  {_server(chosen)} start\n  {_server(chosen)} stop"
+        )
     return 0 if intact else NO
+
+
+@contextmanager
+def _stores(data: Path) -> Iterator[None]:
+    """A PostgreSQL of the demo's own while it lasts, and settings that name it."""
+    from consumers.postgres import postgres  # noqa: PLC0415 -- only where it is asked for
+    from consumers.settings import FILE_NAME, FIRST_USE  # noqa: PLC0415 -- as above
+
+    click.echo("PostgreSQL: starting a server for as long as the demo lasts ...", err=True)
+    with postgres(None, (data / SERVER).absolute()) as url:
+        named = "".join(f"{name}_database = {json.dumps(url)}\n" for name in ("log", "keys", "registers"))
+        (data / FILE_NAME).write_text(f"{FIRST_USE}\n# The server of this demo.\n{named}", encoding="utf-8")
+        yield
+
+
+def _server(data: Path) -> str:
+    """How the server of the demo is started and stopped by hand."""
+    return f"{sys.executable} -m consumers.postgres {data / SERVER}"
 
 
 def _written(year: Year, file: Path) -> int:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -183,3 +187,24 @@ def test_the_clock_of_the_demo_returns_to_the_present() -> None:
     assert clock() == NOW - timedelta(days=100)
     clock.shows = None
     assert clock() == NOW
+
+
+def test_the_demo_plays_on_postgres_too_and_its_server_can_be_started_by_hand(
+    postgres_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # `postgres_server` says whether there is one here; a folder that the server's own account can reach.
+    with tempfile.TemporaryDirectory(prefix="pdl-demo-") as folder:
+        data = Path(folder) / "demo"
+        assert run(["demo", "--data", str(data), "--postgres", *SMALL]) == 0
+        said = capsys.readouterr().out
+        assert "OK:" in said
+        assert not (data / "log.db").exists()
+        start, stop = re.findall(r"-m consumers\.postgres (\S+) (?:start|stop)", said)
+        server = [sys.executable, "-m", "consumers.postgres", start]
+        subprocess.run([*server, "start"], check=True, cwd=Path(__file__).parents[2])
+        try:
+            assert run(["--data", str(data), "verify"]) == 0
+        finally:
+            subprocess.run([*server, "stop"], check=True, cwd=Path(__file__).parents[2])
+        assert start == stop
+        assert run(["--data", str(data), "verify"]) == 3
