@@ -66,6 +66,7 @@ class Projections:
     ) -> None:
         self._path, self._log, self._packs = path, log, packs
         self._page, self._window, self._helpers = page, window, helpers
+        self._kept: Final[dict[int, Fact]] = {}
         self._registers: Final = {register.name: register for register in (*ALL, *_INTERNAL)}
         self._store: Final = Tables(path) if store is None else store
         self._store.prepare(
@@ -103,7 +104,7 @@ class Projections:
             fold(self._store, self._log, registers, size=self._page, progress=progress, helpers=self._helpers)
             if not judge or _JUDGED not in names:
                 return
-            judge_behind(self._store, self._log, self._packs, window=self._window, progress=progress)
+            judge_behind(self._store, self._log, self._packs, window=self._window, progress=progress, kept=self._kept)
 
     def rebuild(self, name: str | None = None, progress: Progress | None = None) -> None:
         """Empty a register (or all) and fold the log anew; the result is identical. Raises Unreadable for an unknown name."""

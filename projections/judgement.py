@@ -119,7 +119,10 @@ class Judgement(Register):
 
 
 class Bench:
-    """Where people are judged: reads their facts through the trail, keeps each organisation's own facts at hand."""
+    """Where people are judged: reads their facts through the trail, keeps each organisation's own facts at hand.
+
+    `kept` are organisations' own facts by position that were read before: what is recorded does not change.
+    """
 
     def __init__(
         self,
@@ -129,9 +132,10 @@ class Bench:
         until: datetime | None = None,
         header: Callable[[bytes], Fact] = header_of,
         bound: Bound | None = None,
+        kept: dict[int, Fact] | None = None,
     ) -> None:
         self._db, self._log, self._packs, self._until, self._header = db, log, packs, until, header
-        self._bound = bound or Bound()
+        self._bound, self._kept = bound or Bound(), {} if kept is None else kept
         self._trail, self._context = Trail(), Context()
         self._organisations: dict[str, Organisation] = {}
         self._own: dict[str, list[Fact]] = {}
@@ -207,7 +211,7 @@ class Bench:
         arrived = [row[0] for row in self._db.execute(self._context.sql["organisation_facts_between"], place)]
         found: dict[str, list[Fact]] = defaultdict(list)
         for fact in self._at(sorted({*arrived, *self._retracted(place)})):
-            if fact.person is None and not fact.fenced:
+            if fact.person is None:
                 found[fact.organisation].append(fact)
         return found
 
@@ -320,7 +324,10 @@ class Bench:
         """The facts of an organisation that name no person, and what retracts them."""
         if organisation not in self._own:
             rows = self._db.execute(self._context.sql["organisation_facts"], {"organisation": organisation})
-            self._own[organisation] = self._read([row[0] for row in rows])
+            wanted = sorted(self._with_retractions(row[0] for row in rows))
+            fresh = [position for position in wanted if position not in self._kept]
+            self._kept.update(zip(fresh, self._at(fresh), strict=True))
+            self._own[organisation] = self._counting([self._kept[position] for position in wanted])
         return self._own[organisation]
 
     def _facts(self, people: set[bytes]) -> tuple[dict[bytes, list[Fact]], list[Fact]]:
@@ -336,13 +343,19 @@ class Bench:
 
     def _read(self, positions: Sequence[int]) -> list[Fact]:
         """The facts at these positions and what retracts them; those after `until` do not count yet."""
+        return self._counting(self._at(sorted(self._with_retractions(positions))))
+
+    def _counting(self, facts: list[Fact]) -> list[Fact]:
+        return facts if self._until is None else [fact for fact in facts if fact.time <= self._until]
+
+    def _with_retractions(self, positions: Iterable[int]) -> set[int]:
+        """These positions, and those of the facts that retract something there."""
         wanted = set(positions)
         front = wanted
         while self._retractions and front:
             front = {said for position in front for said in self._retractions.get(position, ())} - wanted
             wanted |= front
-        facts = self._at(sorted(wanted))
-        return facts if self._until is None else [fact for fact in facts if fact.time <= self._until]
+        return wanted
 
     def _at(self, positions: Sequence[int]) -> list[Fact]:
         chunks = (positions[start : start + READ_AT_ONCE] for start in range(0, len(positions), READ_AT_ONCE))
@@ -366,6 +379,7 @@ def judge_behind(
     window: int = WINDOW,
     progress: Progress | None = None,
     bound: Bound | None = None,
+    kept: dict[int, Fact] | None = None,
 ) -> None:
     """Judge everyone touched between the judgement's mark and the trail's; repeating a stretch changes nothing."""
     register = Judgement()
@@ -375,7 +389,7 @@ def judge_behind(
         if after >= known:
             return
         last = min(known, after + window)
-        _judge_window(store, log, Bench(store.db, log, packs, bound=bound), after, last, progress)
+        _judge_window(store, log, Bench(store.db, log, packs, bound=bound, kept=kept), after, last, progress)
 
 
 def _judge_window(store: Tables, log: Log, bench: Bench, after: int, last: int, progress: Progress | None) -> None:

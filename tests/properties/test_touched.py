@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from ledger.domain.envelope import Envelope, decode
 from ledger.domain.facts import Fact, fact_of
 from ledger.policy.judge import judge_person, retention_status
 from ledger.policy.timeline import Organisation, Topic, grouped, without_retracted
+from ledger.sealing import MAGIC, header_of
 from projections.answers import Projections
 from projections.judgement import Bench
 from tests.memory_log import MemoryLog
@@ -166,3 +168,34 @@ def test_only_those_are_judged_again_who_asked(event: Event, people: Any, monkey
         projections.catch_up()
     wanted = {bytes.fromhex(log.person("klantinfocus", "email", f"p{person}@example.org")[:16]) for person in people}
     assert set(seen) == wanted
+
+
+def test_what_an_organisation_said_before_is_not_read_again() -> None:
+    log = MemoryLog()
+    log.record(*_HISTORY, *(_event(400 + number, "control.executed", control="external-audit") for number in range(60)))
+    with Projections(None, log, PACKS) as projections:
+        projections.catch_up()
+        read: list[int] = []
+        at = log.at
+        log.at = lambda positions: (read.extend(positions), at(positions))[1]  # type: ignore[method-assign]
+        log.record(_share(301, 1, "stranger", 400))
+        projections.catch_up()
+    assert len(read) < 10
+
+
+def test_a_use_after_an_erasure_that_was_taken_back_is_no_finding() -> None:
+    log = MemoryLog()
+    used = _event(
+        1, "data.used", 1, activity="forms", categories=["email"], purpose="answer-question", operation="contact"
+    )
+    log.record(used)
+    record = log.records[0]
+    late = msgspec.structs.replace(header_of(record.state), person=None, fenced=True, after_erasure=True)
+    clear = msgspec.json.encode(late)
+    log.records[0] = record._replace(state=MAGIC + len(clear).to_bytes(4, "big") + clear)
+    with Projections(None, log, PACKS) as projections:
+        projections.catch_up()
+        assert [row["code"] for row in projections.rows("findings", now=NOW)] == ["use-after-erasure"]
+        log.record(_event(2, "fact.retracted", source="/touch", id="t-1", reason="never-happened"))
+        projections.catch_up()
+        assert [*projections.rows("findings", now=NOW)] == []
