@@ -29,4 +29,5 @@ def test_the_wheel_takes_the_packs_along():
     patterns = settings["package-data"]["ledger"]
     taken = {path.name for pattern in patterns for path in (ROOT / "ledger").glob(pattern)}
     assert {path.name for path in (ROOT / "ledger/policy/packs").glob("*.toml")} <= taken
+    assert {"words.toml", "dpv-2.3.txt"} <= taken
     assert "ledger*" in settings["packages"]["find"]["include"]
