@@ -75,7 +75,7 @@ def show(org: str | None, statement: Path | None, language: str, form: str) -> N
     if org == LAW:
         _show_law(tongue, form)
         return
-    with at_hand() as wired:
+    with at_hand(only=("instructions",)) as wired:
         (source,) = sources(org, wired)
         clients = [] if wired is None or not source.pack.file.parameters else wired.instructed(source.pack)
     text = text_for(source, statement)

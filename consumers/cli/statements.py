@@ -195,10 +195,11 @@ def _age(source: Source) -> tuple[date, int]:
 
 
 @contextmanager
-def at_hand(*, needed: bool | None = None) -> Iterator[AtHand | None]:
+def at_hand(*, needed: bool | None = None, only: Sequence[str] | None = None) -> Iterator[AtHand | None]:
     """The ledger that --data, PDL_DATA or ./pdl-data names; None where nobody named one and there is none.
 
-    `needed`: True raises Unreadable where there is none, False opens none at all.
+    `needed`: True raises Unreadable where there is none, False opens none at all. `only`: the registers that will be
+    asked, so that nothing else is waited for.
     """
     from consumers.stores import LOG  # noqa: PLC0415 -- packs show without a ledger
     from consumers.wiring import DEFAULT_DATA, data_directory  # noqa: PLC0415 -- as above
@@ -211,5 +212,5 @@ def at_hand(*, needed: bool | None = None) -> Iterator[AtHand | None]:
         return
     with opened(write=False) as wired:
         with bar("registers follow") as shown:
-            wired.registers.catch_up(steps(shown))
+            wired.registers.catch_up(steps(shown), only=only)
         yield AtHand(wired)
