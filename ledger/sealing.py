@@ -129,19 +129,25 @@ def ciphertexts(state: bytes) -> list[bytes | Removed]:
     return found
 
 
+def _sections(header: Header, state: bytes) -> Iterator[tuple[Section, bytes | Removed]]:
+    """Each section with what stands for it; raises Tampered where the header names more or fewer."""
+    parts = ciphertexts(state)
+    if len(parts) != len(header.sections):
+        raise Tampered("a stored header does not name the sections behind it; run `pdl verify`")
+    return zip(header.sections, parts, strict=True)
+
+
 def removed_keys(state: bytes) -> list[str]:
     """The key ids of the sections of a stored fact whose ciphertext was taken away."""
-    parts = ciphertexts(state)
-    if not any(isinstance(part, Removed) for part in parts):
+    if not any(isinstance(part, Removed) for part in ciphertexts(state)):
         return []
-    sections = header_of(state).sections
-    return [section.key for section, part in zip(sections, parts, strict=True) if isinstance(part, Removed)]
+    return [section.key for section, part in _sections(header_of(state), state) if isinstance(part, Removed)]
 
 
 def without(state: bytes, keys: Collection[str]) -> bytes:
     """A stored fact without the ciphertext of its sections under these keys; its evidence leaf stays the same."""
     pieces = [state[: 5 + _length.unpack_from(state, 1)[0]]]
-    for section, part in zip(header_of(state).sections, ciphertexts(state), strict=True):
+    for section, part in _sections(header_of(state), state):
         if isinstance(part, Removed) or section.key in keys:
             pieces += (_length.pack(_DIGEST | _REMOVED), _digest(part))
         else:
@@ -182,7 +188,7 @@ def opened(states: Sequence[bytes], keys: KeyStore) -> Iterator[dict[str, Any | 
     found = keys.open({section.key for header in headers for section in header.sections})
     for state, header in zip(states, headers, strict=True):
         associated, content = header_bytes(state), {}
-        for section, sealed in zip(header.sections, ciphertexts(state), strict=True):
+        for section, sealed in _sections(header, state):
             key = found[section.key]
             if isinstance(key, Key) and isinstance(sealed, Removed):
                 raise Tampered(f"a section of dataset {section.dataset} is gone and its key is not; run `pdl verify`")
