@@ -1,0 +1,43 @@
+"""A case of erasure with log, keys and registers in PostgreSQL: signed, followed up, certified, and a run of the retention periods."""
+
+from __future__ import annotations
+
+from consumers.certificates import issue
+from ledger.evidence.certificate import verify
+from ledger.fsck import disagreements
+from tests.office import Office, office
+
+__all__ = ["office"]
+
+
+def test_a_case_goes_the_whole_way_in_postgresql(office: Office, postgres_url: str) -> None:
+    stores = dict.fromkeys(("log_database", "keys_database", "registers_database"), postgres_url)
+    office.set(**stores, approval="two-people")
+    office.given("data.collected")
+    case = office.erase().case
+    assert case is not None
+    for name in ("po-1", "po-2"):
+        office.add_approver(name)
+        note = office.note(case, name)
+        with office.open() as wired:
+            wired.erasures.approve(case, note)
+    with office.open() as wired:
+        assert wired.erasures.carry_on(case) == "done"
+    office.look_after()
+    office.given("data.deleted", "2026-06-02T08:00:00Z", system="crm", categories=["*"], order=f"{case}.1")
+    assert [row["state"] for row in office.rows("notifications")] == ["done", "prepared"]
+    with office.open() as wired:
+        wired.registers.catch_up()
+        assert verify(issue(wired, case).encode(), wired.signer.key).ok
+        assert list(disagreements(wired.log, wired.keys)) == []
+    office.later(days=9)
+    office.given(
+        "data.used", "2026-06-03T08:00:00Z", purpose="answer-question", operation="contact", categories=["email"]
+    )
+    assert "use-after-erasure" in {row["code"] for row in office.rows("findings")}
+    office.given("data.collected", "2023-01-01T08:00:00Z", who="K-2")
+    with office.open() as wired:
+        wired.registers.catch_up()
+        due, organisations = wired.due(office.now)
+        swept = wired.sweeps.run(due, organisations, wired, halted={}, confirmed_by={})
+    assert [row.outcome for row in swept] == ["erased"]
