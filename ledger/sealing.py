@@ -59,10 +59,14 @@ class Record(NamedTuple):
 
 
 class Section(Struct, frozen=True, array_like=True, gc=False):
-    """Where one sealed part belongs: dataset and key id (commitment, hex)."""
+    """Where one sealed part belongs: dataset and key id (commitment, hex).
+
+    `nonce` (hex) stands only in records of 0.1.0, whose sections had one each; '' means that of the salt.
+    """
 
     dataset: str
     key: str
+    nonce: str = ""
 
 
 class Header(Fact, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -170,7 +174,8 @@ def leaf_of(stream: str, version: int, topic: str, state: bytes) -> bytes:
 def open_section(key: Key, section: Section, sealed: bytes, salt: str, header: bytes) -> bytes:
     """What a section holds; raises Tampered where key, salt, ciphertext and header do not belong together."""
     try:
-        return key.aead.decrypt(nonce_of(salt), sealed, header)
+        nonce = bytes.fromhex(section.nonce) if section.nonce else nonce_of(salt)
+        return key.aead.decrypt(nonce, sealed, header)
     except (InvalidTag, ValueError) as error:
         raise Tampered(
             f"a section of dataset {section.dataset} does not open with its key; run `pdl verify`"
