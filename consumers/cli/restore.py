@@ -50,6 +50,11 @@ def restore(rehearse: bool, sources: tuple[Path, ...], form: str) -> int:
             )
     data = data_directory(click.get_current_context().find_root().obj)
     settings = read_settings(data, os.environ)
+    if settings.log_database or settings.keys_database:
+        raise Unreadable(
+            "this rehearses a ledger in files. A database is restored with its own tools; rehearse the mirror of the keys "
+            "with a copy of the log in a folder whose pdl.toml names no database."
+        )
     parts = restoring.gathered(data, sources)
     found = restoring.rehearse(parts, partial(roots_of, settings, parts[restoring.ROOT].parent))
     if form == "table":

@@ -181,6 +181,11 @@ def test_a_log_that_lost_its_end_is_told(ledger: Any, tmp_path: Path, make_bodie
     assert "the last 3 are lost" in ledger("restore", "--rehearse", "--from", str(tmp_path), status=1)
 
 
+def test_a_ledger_in_a_database_is_not_rehearsed_from_files(ledger: Any) -> None:
+    ledger("restore", "--rehearse", status=2, PDL_KEYS_DATABASE="postgresql://nobody@127.0.0.1:1/none")
+    assert "its own tools" in ledger.said
+
+
 # --- roots in a token
 
 
