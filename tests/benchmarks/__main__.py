@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ledger.sealing import Record
-from tests.benchmarks import erasing, kafka, million, registers, write_path
+from tests.benchmarks import erasing, kafka, million, postgres, registers, write_path
 from tests.benchmarks.traffic import bodies
 
 
@@ -27,13 +27,18 @@ def main() -> None:
     )
     options.add_argument("--erasing", type=int, default=20_000, help="people among whom some are erased; 0: none")
     options.add_argument("--registers", action="store_true", help="only registers and judge")
+    options.add_argument("--postgres", action="store_true", help="only the write path on PostgreSQL")
     options.add_argument("--kafka", action="store_true", help="only from a real broker to recorded")
     chosen = options.parse_args()
     if chosen.kafka:
         kafka.run(chosen.events, chosen.people, chosen.rounds, _say)
         return
+    if chosen.postgres:
+        postgres.run(chosen.events, chosen.people, chosen.rounds, chosen.natural, _say)
+        return
     if not chosen.registers:
         _short(chosen)
+        postgres.run(chosen.events, chosen.people, chosen.rounds, chosen.natural, _say)
     if chosen.long:
         _long()
     if chosen.erasing and not chosen.registers:

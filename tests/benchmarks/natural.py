@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -44,12 +44,13 @@ class People(Application[UUID]):
         self.save(person)
 
 
-def record_naturally(path: Path, messages: Sequence[dict[str, Any]]) -> float:
+def record_naturally(
+    path: Path, messages: Sequence[dict[str, Any]], environment: Mapping[str, str] | None = None
+) -> float:
     """Seconds to load, trigger and save each event, and to count it in one projection."""
     people = People(
         env={
-            "PERSISTENCE_MODULE": "eventsourcing.sqlite",
-            "SQLITE_DBNAME": str(path),
+            **(environment or {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)}),
             "CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher",
             "CIPHER_KEY": AESCipher.create_key(32),
         }
