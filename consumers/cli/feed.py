@@ -6,7 +6,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from consumers.cli.options import data_option, format_option, opened
 from consumers.cli.progress import Bar, Counts, bar, steps
 from consumers.cli.render import one
 from consumers.wiring import Wired
-from ledger.domain.errors import StoreUnavailable, Unreadable
+from ledger.domain.errors import Busy, StoreUnavailable, Unreadable
 from ledger.service import Receipt
 
 if TYPE_CHECKING:
@@ -32,11 +32,15 @@ _CATCH_UP_EVERY = 20_000
 """Records after which the registers follow during a long run, so that nobody waits at its end."""
 
 
+class _Stopping(Exception):
+    """It is time to stop, between two pages of the registers."""
+
+
 class _Feed:
     """Counts receipts, moves the bar, and lets the registers follow."""
 
-    def __init__(self, wired: Wired, shown: Bar, orders: tuple[str, ...] = ()) -> None:
-        self._wired = wired
+    def __init__(self, wired: Wired, shown: Bar, stopping: Callable[[], bool], orders: tuple[str, ...] = ()) -> None:
+        self._wired, self._stopping = wired, stopping
         self._shown = shown
         self._behind = 0
         self._orders, self._published = orders, -_ORDERS_SECONDS
@@ -48,17 +52,24 @@ class _Feed:
             self.counts.add(receipt)
             self._behind += receipt.recorded
         self._shown.moved(size, str(self.counts))
-        self._wired.epochs.tend(self.say, seconds=_EPOCH_SECONDS)
+        self._tend()
         if self._behind >= _CATCH_UP_EVERY:
             self._follow(judge=False)
 
     def idle(self) -> None:
         """Nothing came for a moment: time for the registers, the judge, and an epoch that is due."""
-        self._wired.epochs.tend(self.say, seconds=_EPOCH_SECONDS)
+        self._tend()
         if self._behind:
             self._follow(judge=True)
         if self._orders and monotonic() - self._published >= _ORDERS_SECONDS:
             self.publish()
+
+    def _tend(self) -> None:
+        """Close an epoch that is due; a database that is away is the reader's to wait for."""
+        try:
+            self._wired.epochs.tend(self.say, seconds=_EPOCH_SECONDS)
+        except (StoreUnavailable, Busy) as exc:
+            self.say(f"{exc} The epoch closes later.")
 
     def publish(self) -> None:
         """Orders and messages of erasures that are not out yet go to the brokers, and answers that came in are counted."""
@@ -79,11 +90,17 @@ class _Feed:
 
     def _follow(self, *, judge: bool) -> None:
         self._behind = 0
-        self._wired.note_log()
         try:
-            self._wired.registers.catch_up(judge=judge)
-        except StoreUnavailable as exc:
+            self._wired.note_log()
+            self._wired.registers.catch_up(self._unless_stopping, judge=judge)
+        except _Stopping:
+            return  # Registers go on where they were left; whoever waits for us to end does not wait for the judge.
+        except (StoreUnavailable, Busy) as exc:
             self.say(f"{exc} Recording goes on; the registers follow later.")
+
+    def _unless_stopping(self, _done: int, _of: int) -> None:
+        if self._stopping():
+            raise _Stopping
 
     def say(self, sentence: str) -> None:
         """Tell the operator."""
@@ -125,7 +142,7 @@ def ingest(files: tuple[str, ...], form: str) -> int:
 
     unreadable = 0
     with opened(write=True, create=True) as wired, bar("recording") as shown, _stop_gently() as stop:
-        feed = _Feed(wired, shown)
+        feed = _Feed(wired, shown, stop.is_set)
         for name in files:
             try:
                 read(
@@ -210,7 +227,7 @@ def consume(
         _stop_gently() as stop,
     ):
         servers = tuple(part.strip() for part in bootstrap_servers.split(",") if part.strip())
-        feed = _Feed(wired, shown, servers if publish_orders else ())
+        feed = _Feed(wired, shown, stop.is_set, servers if publish_orders else ())
         plan = Plan(servers, tuple(dict.fromkeys(topics)), group or wired.settings.kafka_group, until_end)
         Consumption(wired.sink, plan, wired.settings, feed, stopping=stop.is_set, wait=stop.wait, watch=watch).run()
         if publish_orders:
