@@ -6,7 +6,8 @@ Wire names are fixed here and never follow a rename; ids are texts; states are J
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -16,12 +17,14 @@ from eventsourcing.domain import BaseAggregate, CanInitAggregate, CanMutateAggre
 from eventsourcing.persistence import (
     DatetimeAsISO,
     EventStore,
+    IntegrityError,
     JSONTranscoder,
     Mapper,
+    PersistenceError,
     ProcessRecorder,
 )
 
-from ledger.domain.errors import Unreadable
+from ledger.domain.errors import Busy, StoreUnavailable, Unreadable
 
 if TYPE_CHECKING:
     from ledger.store import EventLog
@@ -736,6 +739,20 @@ def _moment(at: str) -> datetime:
     return datetime.fromisoformat(at)
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Errors of the library stop here, whichever database is below; they may quote what is stored, so only their name is repeated."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Busy("another process decided about the same meanwhile; look how it stands, then run it again") from error
+    except PersistenceError as error:
+        raise StoreUnavailable(
+            f"the log does not take or give decisions ({type(error).__name__}). Nothing was half done; check disk or "
+            "server, then run the same command again"
+        ) from error
+
+
 class Decisions:
     """Where decisions are saved and found again: the library's event store over our recorder."""
 
@@ -746,10 +763,22 @@ class Decisions:
         self._repository: Repository[str] = Repository(self._store)
 
     def save(self, aggregate: BaseAggregate[str]) -> None:
-        """Append an aggregate's new decisions in one transaction; a rival's version is refused by the store."""
-        events = aggregate.collect_events()
-        self._store.put(events)
-        for event in events:
+        """Append an aggregate's new decisions in one transaction.
+
+        Raises Busy where a rival's version is there already, StoreUnavailable where the log takes nothing.
+        """
+        self._append(aggregate.collect_events())
+
+    def save_all(self, aggregates: Sequence[BaseAggregate[str]]) -> None:
+        """As `save`, the new decisions of many aggregates in one transaction."""
+        self._append([event for aggregate in aggregates for event in aggregate.collect_events()])
+
+    def _append(self, events: Sequence[Any]) -> None:
+        if not events:
+            return
+        with _explained():
+            self._store.put(events)
+        for event in events if _log.isEnabledFor(logging.INFO) else ():
             _log.info(
                 "decision",
                 extra={
@@ -758,12 +787,6 @@ class Decisions:
                     "decision": getattr(event, "TOPIC", ""),
                 },
             )
-
-    def save_all(self, aggregates: Sequence[BaseAggregate[str]]) -> None:
-        """Append the new decisions of many aggregates in one transaction."""
-        events = [event for aggregate in aggregates for event in aggregate.collect_events()]
-        if events:
-            self._store.put(events)
 
     def case(self, case: str) -> ErasureCase:
         """An erasure case by its id; raises Unreadable where there is none."""
@@ -775,23 +798,27 @@ class Decisions:
     def source(self, stream: str) -> SpeakingSource | None:
         """A registered source by its stream; None where there is none."""
         try:
-            found: SpeakingSource = self._repository.get(stream)
+            with _explained():
+                found: SpeakingSource = self._repository.get(stream)
         except AggregateNotFoundError:
             return None
         return found
 
     def ingest_key(self, stream: str) -> IngestKey:
         """An ingest key by its stream."""
-        found: IngestKey = self._repository.get(stream)
+        with _explained():
+            found: IngestKey = self._repository.get(stream)
         return found
 
     def approvers(self, log: EventLog) -> list[Approver]:
         """Everybody whose signature counts or counted, in the order in which they were added."""
-        return [cast("Approver", self._repository.get(record.stream)) for record in log.decisions(APPROVER_ADDED)]
+        with _explained():
+            return [cast("Approver", self._repository.get(record.stream)) for record in log.decisions(APPROVER_ADDED)]
 
     def find(self, stream: str) -> BaseAggregate[str]:
         """Any decision's aggregate by its id; raises Unreadable where there is none."""
         try:
-            return cast("BaseAggregate[str]", self._repository.get(stream))
+            with _explained():
+                return cast("BaseAggregate[str]", self._repository.get(stream))
         except AggregateNotFoundError as error:
             raise Unreadable("there is no case with that id; `pdl case list` has them all.") from error

@@ -21,7 +21,7 @@ from eventsourcing.tests.persistence import ApplicationRecorderTestCase, Process
 from psycopg.conninfo import conninfo_to_dict
 
 from ledger.decisions import Decisions, ErasureCase
-from ledger.domain.errors import BatchAlreadyRecorded, GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
+from ledger.domain.errors import BatchAlreadyRecorded, Busy, GenerationMoved, StoreUnavailable, Unreadable, WrongLedger
 from ledger.evidence.tree import leaf_hash, root
 from ledger.evidence.verify import verify
 from ledger.postgres import Address
@@ -131,6 +131,27 @@ def test_a_removed_ciphertext_is_gone_and_the_leaf_stays(log: AnyLog, tmp_path: 
     if isinstance(log, SQLiteEventLog):  # PostgreSQL leaves the old row to VACUUM, and says so.
         assert all(b"first secret" not in file.read_bytes() for file in tmp_path.iterdir())
     assert verify(log, lambda r: leaf_of(r.stream, r.version, r.topic, r.state)).ok
+
+
+def test_a_rival_decision_is_refused_as_busy_and_leaves_nothing(log: AnyLog) -> None:
+    order(log, "case-1")
+    one, other = Decisions(log.recorder).case("case-1"), Decisions(log.recorder).case("case-1")
+    one.close(NOW.isoformat())
+    Decisions(log.recorder).save(one)
+    other.close(NOW.isoformat())
+    size = log.size()
+    with pytest.raises(Busy, match="another process decided"):
+        Decisions(log.recorder).save_all([other])
+    assert (log.size(), log.tree_size()) == (size, size)
+
+
+def test_a_log_that_takes_no_decision_is_told_without_what_stands_in_it(log: AnyLog) -> None:
+    order(log, "case-1")
+    with log.recorder.datastore.transaction(commit=True) as c:  # type: ignore[union-attr]
+        c.execute("DROP TABLE decision")
+    with pytest.raises(StoreUnavailable, match="Nothing was half done") as told:
+        order(log, "case-2")
+    assert "case-2" not in str(told.value)
 
 
 def test_decisions_are_read_from_where_one_left_off(log: AnyLog) -> None:

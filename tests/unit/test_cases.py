@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from datetime import timedelta
 from typing import Any
@@ -481,6 +482,19 @@ def test_an_erasure_that_dies_at_any_step_is_finished_by_the_next_run(
         who = wired.keys.resolve([name := Identifier("klantinfocus", "customer-number", "K-1")])[name]
         assert isinstance(who, Fence)
         assert list(disagreements(wired.log, wired.keys)) == []
+
+
+def test_every_decision_of_an_erasure_is_a_line_of_the_log_and_names_nobody(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.given("data.collected")
+    with caplog.at_level(logging.INFO, "pdl.decision"):
+        case = office.erase().case
+    with office.open() as wired:
+        stands = [(record.stream, record.topic) for record in wired.log.decisions() if record.stream == case]
+    assert [(line.__dict__["stream"], line.__dict__["decision"]) for line in caplog.records] == stands
+    assert "ledger.keys.destroyed.v1" in dict.fromkeys(topic for _, topic in stands)
+    assert "request" not in caplog.text
 
 
 def test_ciphertext_goes_out_of_the_log_and_everything_verifies(shared: Office) -> None:
