@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from ledger.keys import Destroyed, Erased, Identifier, Key, Scope
 from ledger.keys.memory import MemoryKeyStore
+from ledger.keys.postgres import open_key_store_on_postgres
 from ledger.keys.sqlite import open_key_store
 from ledger.keys.store import WrappedKeyStore
+from ledger.postgres import Address
 
 NAMES = st.lists(
     st.builds(Identifier, st.sampled_from(["acme", "umbrella"]), st.just("email"), st.sampled_from("abc")), max_size=4
@@ -28,12 +30,15 @@ DATASETS = st.lists(
 class BothStores(RuleBasedStateMachine):
     people = Bundle("people")
 
+    def opened(self, *, create: bool) -> WrappedKeyStore:
+        return open_key_store(self.place, ledger_id="one", create=create)
+
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.place = Path(self.folder.name)
         self.memory = MemoryKeyStore("one")
-        self.disk: WrappedKeyStore = open_key_store(self.place, ledger_id="one", create=True)
+        self.disk = self.opened(create=True)
         self.other: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         self.cases = 0
@@ -102,7 +107,7 @@ class BothStores(RuleBasedStateMachine):
     @rule()
     def come_back_after_a_restart(self) -> None:
         self.disk.close()
-        self.disk = open_key_store(self.place, ledger_id="one", create=False)
+        self.disk = self.opened(create=False)
 
     @rule(generation=st.integers(0, 3))
     def forget(self, generation: int) -> None:
@@ -145,3 +150,19 @@ class BothStores(RuleBasedStateMachine):
 
 TestBothStores = BothStores.TestCase
 TestBothStores.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+
+
+class BothStoresOnPostgres(BothStores):
+    make_address: Callable[[], Address]
+
+    def opened(self, *, create: bool) -> WrappedKeyStore:
+        if create:
+            self.address = BothStoresOnPostgres.make_address()
+        return open_key_store_on_postgres(self.place, self.address, ledger_id="one", create=create)
+
+
+def test_both_stores_on_postgres(make_address: Callable[[], Address]) -> None:
+    BothStoresOnPostgres.make_address = staticmethod(make_address)
+    run_state_machine_as_test(
+        BothStoresOnPostgres, settings=settings(max_examples=10, stateful_step_count=20, deadline=None)
+    )
