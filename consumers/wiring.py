@@ -1,7 +1,8 @@
 """The only place that chooses: which log, which keys, which packs, which clock; everything else is told.
 
 A data directory holds log.db, keys.db, registers.db, root/ (the slots of the root key), erasures.journal,
-pdl.toml and lock. One process may write in it; any number may read.
+pdl.toml and lock. One process may write in it (where all three stores are on PostgreSQL: one may decide, several may
+consume); any number may read.
 """
 
 from __future__ import annotations
@@ -126,6 +127,12 @@ class Wired:
     epochs: Epochs
     registers: Projections
     clock: Callable[[], datetime]
+    decides: bool
+    """Whether this process is the one that decides for as long as it lasts; consumers side by side are not."""
+
+    def deciding(self, command: str) -> contextlib.AbstractContextManager[None]:
+        """Alone with decisions for a moment, also beside other consumers; raises Busy while another process decides."""
+        return contextlib.nullcontext() if self.decides else only_writer(self.data, command)
 
     @property
     def sweeps(self) -> Sweeps:
@@ -318,7 +325,7 @@ def open_ledger(
         registers = stack.enter_context(Projections(None, log, packs, store=open_registers(settings, data)))
         ledger, accesses = Ledger(log, keys, packs, clock), Accesses(log, keys, erasures, clock)
         epochs = Epochs(keys, clock, after=timedelta(minutes=settings.epoch_minutes), tends=decides)
-        wired = Wired(data, settings, packs, log, keys, ledger, erasures, accesses, epochs, registers, clock)
+        wired = Wired(data, settings, packs, log, keys, ledger, erasures, accesses, epochs, registers, clock, decides)
         erasures.around = wired
         if write:
             stack.callback(wired.note_log)

@@ -55,12 +55,16 @@ class _Feed:
         self._tend()
         if self._behind >= _CATCH_UP_EVERY:
             self._follow(judge=False)
+        self._publish_if_due()
 
     def idle(self) -> None:
         """Nothing came for a moment: time for the registers, the judge, and an epoch that is due."""
         self._tend()
         if self._behind:
             self._follow(judge=True)
+        self._publish_if_due()
+
+    def _publish_if_due(self) -> None:
         if self._orders and monotonic() - self._published >= _ORDERS_SECONDS:
             self.publish()
 
@@ -72,17 +76,21 @@ class _Feed:
             self.say(f"{exc} The epoch closes later.")
 
     def publish(self) -> None:
-        """Orders and messages of erasures that are not out yet go to the brokers, and answers that came in are counted."""
+        """Orders and messages of erasures that are not out yet go to the brokers, and answers that came in are counted.
+
+        Both are decisions, so nobody else decides meanwhile: whoever comes second leaves it to the next time.
+        """
         from consumers.aftercare import follow_up, publish  # noqa: PLC0415 -- only where it is asked for
         from consumers.kafka.publish import publisher  # noqa: PLC0415 -- as above
 
         self._published = monotonic()
         try:
-            with publisher(self._orders, self._wired.settings) as through:
-                count = publish(self._wired, through)
-            self._wired.registers.catch_up()
-            follow_up(self._wired)
-        except StoreUnavailable as exc:
+            with self._wired.deciding("consume"):
+                with publisher(self._orders, self._wired.settings) as through:
+                    count = publish(self._wired, through)
+                self._wired.registers.catch_up()
+                follow_up(self._wired)
+        except (StoreUnavailable, Busy) as exc:
             self.say(f"{exc} Recording goes on.")
         else:
             if count:

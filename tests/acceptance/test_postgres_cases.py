@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from consumers.aftercare import follow_up, pending
 from consumers.certificates import issue
+from consumers.lock import only_writer
+from consumers.wiring import Wired, open_ledger
+from ledger.domain.errors import Busy
 from ledger.evidence.certificate import verify
 from ledger.fsck import disagreements
 from tests.office import Office, office
@@ -10,9 +19,35 @@ from tests.office import Office, office
 __all__ = ["office"]
 
 
+STORES = ("log_database", "keys_database", "registers_database")
+
+
+@contextmanager
+def reader(office: Office) -> Iterator[Wired]:
+    """One of several `pdl consume`."""
+    with open_ledger(office.data, write=True, command="consume", clock=lambda: office.now) as wired:
+        yield wired
+
+
+def test_readers_side_by_side_decide_one_after_the_other(office: Office, postgres_url: str) -> None:
+    """What `--publish-orders` does is a decision: no two processes take it at once."""
+    office.set(**dict.fromkeys(STORES, postgres_url))
+    office.given("data.collected")
+    office.erase()
+    with reader(office) as one, reader(office) as other:
+        with one.deciding("consume"):
+            assert len(list(pending(one))) == 1
+            follow_up(one)
+            with pytest.raises(Busy, match="pdl consume"), other.deciding("consume"):
+                pytest.fail("two decide")
+        with only_writer(office.data, "erase"), pytest.raises(Busy, match="pdl erase"), other.deciding("consume"):
+            pytest.fail("two decide")
+        with other.deciding("consume"):
+            assert len(list(pending(other))) == 1
+
+
 def test_a_case_goes_the_whole_way_in_postgresql(office: Office, postgres_url: str) -> None:
-    stores = dict.fromkeys(("log_database", "keys_database", "registers_database"), postgres_url)
-    office.set(**stores, approval="two-people")
+    office.set(**dict.fromkeys(STORES, postgres_url), approval="two-people")
     office.given("data.collected")
     case = office.erase().case
     assert case is not None
