@@ -19,7 +19,9 @@ import kafka
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import (
     CorruptRecordError,
+    KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
     OffsetOutOfRangeError,
     UnsupportedCodecError,
 )
@@ -271,7 +273,12 @@ class Consumption:
         fresh = waiting & self._consumer.assignment()
         if not fresh:
             return waiting
-        begins, ends = self._consumer.beginning_offsets(list(fresh)), self._consumer.end_offsets(list(fresh))
+        try:
+            begins, ends = self._consumer.beginning_offsets(list(fresh)), self._consumer.end_offsets(list(fresh))
+        except (KafkaTimeoutError, KafkaConnectionError):
+            self._assigned.again(fresh)  # The broker is away: they wait for their place, and we for the broker.
+            self._listen_to_silence(heard=False)
+            return waiting
         for partition in sorted(fresh):
             stream = self._streams[partition] = self._stream(partition)
             name = f"topic {partition.topic}, partition {partition.partition}"
@@ -395,7 +402,10 @@ class Consumption:
         for partition in self._consumer.assignment():
             at, end = self._assigned.next.get(partition, 0), self._consumer.highwater(partition)
             known = self._held_up.get(partition)
-            here = self._consumer.position(partition, timeout_ms=0) or 0
+            try:
+                here = self._consumer.position(partition, timeout_ms=0) or 0
+            except KafkaTimeoutError:
+                continue  # It has no place yet.
             if end is None or here >= end or known is None or known.offset != here:
                 if known is not None and known.said and known.offset != here:
                     self._watch.stalled(partition.topic, partition.partition, None)

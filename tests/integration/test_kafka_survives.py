@@ -267,7 +267,7 @@ def test_a_broker_that_is_killed_again_and_again_is_read_on(pdl: Any, make_event
             "consume", "--bootstrap-servers", broker.address, "--topic", topic, "--format", "json", **SOON
         )
         for _ in range(5):
-            producer = KafkaProducer(bootstrap_servers=broker.address, acks="all")
+            producer = KafkaProducer(bootstrap_servers=broker.address, acks="all", max_request_size=16 * 1024 * 1024)
             for body in mixed(500, make_event, start=sent):
                 producer.send(topic, body)
             producer.flush()
