@@ -1,9 +1,12 @@
-"""SQL stands in `.sql` files, each statement under its name; this reads them."""
+"""SQL stands in `.sql` files, each statement under its name; this reads them, for log, keys and registers alike."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
+
+import orjson
 
 
 @cache
@@ -22,3 +25,8 @@ def statements(package: str, file: str) -> dict[str, str]:
 def split(script: str) -> list[str]:
     """The single statements of a script (none of ours has a semicolon inside)."""
     return [part.strip() for part in script.split(";") if part.strip()]
+
+
+def as_json(values: Iterable[object]) -> str:
+    """Many values as one parameter."""
+    return orjson.dumps(list(values)).decode()

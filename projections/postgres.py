@@ -21,8 +21,8 @@ from psycopg.sql import SQL, Identifier
 from psycopg.types.numeric import IntLoader
 
 from ledger.postgres import Address, explained
-from ledger.sql import split, statements
 from projections.runner import STATE, Tables
+from projections.sql import split, statements, tables
 
 SCHEMA: Final = "pdl_registers"
 _AT_ONCE: Final = 500
@@ -41,7 +41,6 @@ _TYPES: Final = (
     (re.compile(r"\bBLOB\b"), "BYTEA"),
     (re.compile(r"\bTEXT\b"), 'TEXT COLLATE "C"'),  # Sorted by code point, as SQLite does.
 )
-_TABLE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
 _BYTES: Final = re.compile(r"(\w+) BYTEA")
 _CHANGES: Final = ("INSERT", "UPDATE", "DELETE")
 _SLICE: Final = 65_536
@@ -224,9 +223,8 @@ def translated(sql: str) -> str:
 
 
 def _long_values(sql: str) -> Iterator[tuple[str, str]]:
-    made = _TABLE.match(sql.lstrip())
-    if made is not None:
-        yield from ((made[1], column) for column in _BYTES.findall(sql))
+    for table in tables(sql):
+        yield from ((table, column) for column in _BYTES.findall(sql))
 
 
 __all__ = ["SCHEMA", "PostgresTables", "translated"]

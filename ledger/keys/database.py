@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -63,13 +62,6 @@ class KeyDatabase(Protocol):
     def close(self) -> None:
         """Let go of it."""
         ...
-
-
-def statements(file: str) -> dict[str, str]:
-    """The SQL of one file of this package, by name."""
-    text = resources.files("ledger.keys").joinpath(file).read_text("utf-8")
-    parts = [part.partition("\n") for part in text.split("-- name: ")[1:]]
-    return {name.strip(): body.strip() for name, _, body in parts}
 
 
 def no_keys(place: object) -> KeyMissing:

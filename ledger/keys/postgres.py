@@ -16,12 +16,13 @@ from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Identifier
 
 from ledger.domain.errors import LedgerError, WrongLedger
-from ledger.keys.database import LAYOUT, no_keys, statements
+from ledger.keys.database import LAYOUT, no_keys
 from ledger.keys.journal import Journal
 from ledger.keys.root import FileRoots, Roots
 from ledger.keys.sqlite import SQLiteKeyDatabase, put_in_mirror
 from ledger.keys.store import WrappedKeyStore
 from ledger.postgres import Address, explained
+from ledger.sql import split, statements
 
 SCHEMA: Final = "pdl_keys"
 _ROWS_AT_ONCE: Final = 10_000
@@ -68,7 +69,7 @@ class PostgresKeyDatabase:
     def __init__(self, address: Address) -> None:
         self.place = address.place
         self._address = address
-        self._sql = statements("postgres.sql")
+        self._sql = statements("ledger.keys", "postgres.sql")
         self._lock = RLock()
         self._own = 0  # How many changes were ours: what counts are those of others.
         self._ready = False
@@ -133,7 +134,7 @@ class PostgresKeyDatabase:
     def create(self) -> None:
         """Make schema and tables, in the open transaction."""
         self.db.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(self._address.schema)))
-        for statement in filter(str.strip, self._sql["create"].split(";\n")):
+        for statement in split(self._sql["create"]):
             self.db.execute(statement)
 
     def settle(self) -> bool:

@@ -14,10 +14,11 @@ from threading import RLock
 from typing import Any, Final
 
 from ledger.domain.errors import Busy, LedgerError, StoreUnavailable, WrongLedger
-from ledger.keys.database import LAYOUT, no_keys, statements
+from ledger.keys.database import LAYOUT, no_keys
 from ledger.keys.journal import Journal
 from ledger.keys.root import FileRoots, Roots, sync_directory
 from ledger.keys.store import WrappedKeyStore
+from ledger.sql import split, statements
 
 LOCK_SECONDS: Final = 30
 _PRAGMAS: Final = (
@@ -74,7 +75,7 @@ class SQLiteKeyDatabase:
     def __init__(self, path: Path) -> None:
         self.place = str(path)
         self._path = path
-        self._sql = statements("sqlite.sql")
+        self._sql = statements("ledger.keys", "sqlite.sql")
         self._lock = RLock()
         self.db: Any = connect(path)
 
@@ -164,7 +165,7 @@ class SQLiteKeyDatabase:
         return str(dict(self.ask("meta")).get("layout"))
 
     def _run(self, name: str) -> None:
-        for statement in filter(str.strip, self._sql[name].split(";\n")):
+        for statement in split(self._sql[name]):
             self.db.execute(statement)
 
 

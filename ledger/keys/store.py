@@ -35,8 +35,9 @@ from ledger.keys.cache import Recent
 from ledger.keys.database import KeyDatabase
 from ledger.keys.journal import Entry, GoneKey, GonePerson, Journal
 from ledger.keys.root import Roots
-from ledger.keys.vault import Vault, as_json
+from ledger.keys.vault import Vault
 from ledger.keys.wrap import KEY_SIZE, draw, unwrap, wipe, wrap
+from ledger.sql import as_json
 
 CACHED_KEYS: Final = 20_000
 CACHED_FOR_READING: Final = 4_000

@@ -13,7 +13,6 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
-import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.domain.errors import Busy, KeyMissing, Tampered, WrongLedger
@@ -22,6 +21,7 @@ from ledger.keys.cache import Recent
 from ledger.keys.database import LAYOUT, KeyDatabase, no_keys
 from ledger.keys.root import Root, Roots
 from ledger.keys.wrap import draw, unwrap, wipe, wrap
+from ledger.sql import as_json
 
 T = TypeVar("T")
 PEOPLE_PER_BUCKET: Final = 1024
@@ -394,11 +394,6 @@ def _moved(old: AESGCM, new: AESGCM, sealed: bytes, name: bytes) -> bytes:
         return wrap(new, secret, name)
     finally:
         wipe(secret)
-
-
-def as_json(values: Iterable[object]) -> str:
-    """Many values as one parameter, for json_each."""
-    return msgspec.json.encode(list(values)).decode()
 
 
 def no_root(roots: Roots) -> KeyMissing:

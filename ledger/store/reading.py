@@ -13,11 +13,11 @@ from datetime import datetime
 from itertools import starmap
 from typing import Any, Final
 
-import orjson
 from eventsourcing.persistence import ProcessRecorder
 
 from ledger.domain.errors import BatchAlreadyRecorded, GenerationMoved
 from ledger.sealing import Record
+from ledger.sql import as_json
 from ledger.store import Append, Beside, Known, NameRow, Quarantined, SourceState
 
 LAYOUT: Final = "1"
@@ -49,7 +49,7 @@ class Reading(ABC):
 
     def known(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Known]:
         """Which (source, event id) were recorded before. One query."""
-        rows = self._rows("known", as_json([event_id for _, event_id in ids]))
+        rows = self._rows("known", as_json(event_id for _, event_id in ids))
         wanted = set(ids) if rows else set()
         return {(row[0], row[1]): Known(row[2], row[3]) for row in rows if (row[0], row[1]) in wanted}
 
@@ -63,7 +63,7 @@ class Reading(ABC):
 
     def at(self, positions: Sequence[int]) -> list[Record]:
         """The records at these positions, in order; one that is not there is left out. One query."""
-        return list(starmap(Record, self._rows("at", as_json(list(positions)))))
+        return list(starmap(Record, self._rows("at", as_json(positions))))
 
     def size(self) -> int:
         """The position of the last record; 0 for an empty log."""
@@ -156,8 +156,3 @@ class Reading(ABC):
             if mark is not None and mark >= batch.mark:
                 raise BatchAlreadyRecorded(f"{batch.stream} is recorded up to offset {mark}") from conflict
             raise GenerationMoved("another writer recorded some of these events; seal the rest again") from conflict
-
-
-def as_json(values: Sequence[object]) -> str:
-    """Many values as one parameter."""
-    return orjson.dumps(values).decode()

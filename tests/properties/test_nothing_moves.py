@@ -18,11 +18,11 @@ from ledger.domain.errors import KeyMissing, Tampered
 from ledger.keys import Scope
 from ledger.keys.memory import MemoryKeyStore
 from ledger.keys.sqlite import open_key_store
-from ledger.keys.vault import as_json
 from ledger.keys.wrap import wrap
 from ledger.policy.packs import builtin_packs
 from ledger.sealing import ciphertexts, header_bytes, is_decision, opened
 from ledger.service import Input, Ledger
+from ledger.sql import as_json
 from ledger.store.sqlite import SQLiteEventLog
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)

@@ -19,8 +19,8 @@ from ledger.keys.root import FileRoots, Roots, _read
 from ledger.keys.sqlite import open_key_store
 from ledger.keys.store import WrappedKeyStore
 from ledger.keys.token import TokenRoots
-from ledger.keys.vault import as_json
 from ledger.keys.wrap import unwrap
+from ledger.sql import as_json
 from tests.softhsm import token_roots
 
 ROOT = Path(__file__).parents[3]
