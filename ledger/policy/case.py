@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ledger.domain.calendar import FOREVER, day_of, start_of
 from ledger.domain.facts import Fact
 from ledger.policy.findings import Code, Finding, Message, Severity
-from ledger.policy.model import UNDECLARED
+from ledger.policy.model import UNDECLARED, UNLISTED
 from ledger.policy.obligations import Duty, Obligation
 from ledger.policy.timeline import COLLECTED, Copy, Organisation, Person
 
@@ -37,6 +37,7 @@ class Setting:
         self.binds: Final = start_of(pack.effective_from)
         self.law_binds: Final = max(self.binds, start_of(pack.law.binds_from))
         self.began: Final = start_of(earlier[0].effective_from) if earlier else self.binds
+        self._not_kept: Final = {(row.activity, name) for row in pack.file.prohibited for name in row.categories}
         self._words: dict[str, tuple[str, str]] = {}
 
     def governs(self, at: datetime, *, law: bool = False) -> bool:
@@ -97,8 +98,17 @@ class Setting:
         return None
 
     def dataset_of(self, activity: str | None, categories: Iterable[str]) -> str | None:
-        """The one dataset of these categories, or None."""
-        found = {self.pack.dataset_of(activity or "", category) for category in categories}
+        """The one dataset of these categories, or None; all that the activity has ("*"), or what it does not list.
+
+        What the statement prohibits and lists nowhere is in no dataset: its values are not kept.
+        """
+        listed = self.pack.datasets_of(activity or "")
+        found: set[str | None] = set()
+        for category in categories:
+            if category == "*":
+                found.update(listed.values())
+            else:
+                found.add(listed.get(category) or (None if (activity, category) in self._not_kept else UNLISTED))
         return found.pop() if len(found) == 1 else None
 
 

@@ -237,7 +237,8 @@ def _first_of_each(rows: Sequence[Fact], case: Case, ends: str | None) -> list[F
 def _told_in_time(promise: Duty, term: Duration | None, trigger: Fact, told: Sequence[Fact], case: Case) -> None:
     start = case.setting.binds if promise.effective else trigger.time
     late = late_from(start, term or Duration())
-    where: dict[str, Any] = {"activity": trigger.activity, "client": trigger.client}
+    activity = trigger.activity if promise.milestone is None else promise.activity or trigger.activity
+    where: dict[str, Any] = {"activity": activity, "client": trigger.client}
     if promise.waiver and trigger.informing_waived is not None:
         case.owe(promise, "inform", (trigger,), start, late, None, waived=trigger.informing_waived, **where)
         return
@@ -270,9 +271,8 @@ def _told_in_time(promise: Duty, term: Duration | None, trigger: Fact, told: Seq
         late,
         *text,
         until=done,
-        activity=trigger.activity,
         dataset=dataset,
-        client=trigger.client,
+        **where,
     )
 
 
@@ -498,6 +498,7 @@ def _looked_at(promise: Triage, term: Duration, fact: Fact, triaged: Sequence[Fa
             until=done,
             severity="risk",
             activity=promise.activity,
+            dataset=_dataset_of(promise, (), case),
             client=fact.client,
         )
 
@@ -523,10 +524,16 @@ def _erased_after(promise: Triage, decided: Fact, case: Case) -> None:
             *text,
             until=None if until >= FOREVER else until,
             severity="violation",
+            law="5(1)(e)",
             activity=promise.activity,
-            dataset=case.setting.dataset_of(promise.activity, [row for kept in collections for row in kept.categories]),
+            dataset=_dataset_of(promise, [row for kept in collections for row in kept.categories], case),
             client=decided.client,
         )
+
+
+def _dataset_of(promise: Triage, categories: Sequence[str], case: Case) -> str | None:
+    """Where unsolicited data are; of what was received and never taken in, all that the activity has."""
+    return case.setting.dataset_of(promise.activity, categories or ("*",))
 
 
 def _received_and_kept(promise: Triage, decided: Fact, case: Case) -> dict[str, tuple[Fact, datetime]]:

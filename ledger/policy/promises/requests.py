@@ -266,6 +266,7 @@ def _unerased(
             law="17(1)",
             words=row.words,
             client=request.received.client,
+            **_place(free, case),
         )
 
 
@@ -283,6 +284,14 @@ def _held(received: Fact, collected_by: datetime, at: datetime, case: Case) -> l
         and same(copy.collected.client, received.client)
         and same(received.activity, copy.collected.activity)
     ]
+
+
+def _place(copies: Sequence[Copy], case: Case) -> dict[str, Any]:
+    """The activity and the dataset of these copies, where it is one."""
+    activities = {copy.collected.activity for copy in copies}
+    activity = activities.pop() if len(activities) == 1 else None
+    dataset = None if activity is None else case.setting.dataset_of(activity, (copy.category for copy in copies))
+    return {"activity": activity, "dataset": dataset}
 
 
 def _dataset(copy: Copy, case: Case) -> str:
@@ -311,7 +320,6 @@ def _erased(
     until = max(copy.end for copy in held)
     collections = sorted({copy.collected.id: copy.collected for copy in held}.values(), key=by_time)
     nl, en = case.setting.shown("category", sorted({copy.category for copy in held}))
-    activities = {copy.collected.activity for copy in held}
     case.find(
         law,
         "not-erased",
@@ -324,6 +332,6 @@ def _erased(
         also=(),
         law="17(1)",
         words=row.words if row is not None else "",
-        activity=activities.pop() if len(activities) == 1 else None,
+        **_place(held, case),
         client=received.client,
     )

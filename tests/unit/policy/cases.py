@@ -41,6 +41,11 @@ def fits(finding: dict[str, Any], expected: dict[str, Any]) -> bool:
         names(finding, expected["rule"])
         and (not about or finding["about"][: len(about)] == about)
         and (not severity or finding["severity"] == severity)
+        and all(
+            (finding[name] or "") == expected[name]
+            for name in ("law", "code", "activity", "dataset")
+            if name in expected
+        )
         and (not since or datetime.fromisoformat(finding["since"]) == datetime.fromisoformat(since))
     )
 
