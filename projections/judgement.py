@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from types import MappingProxyType
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -52,6 +52,7 @@ from projections.reports import ZONE, Report, Reports
 from projections.runner import Progress, Tables, set_marks
 from projections.trail import READ_AT_ONCE, Trail, key_of
 
+T = TypeVar("T")
 WINDOW: Final = 262_144
 """How many positions are judged in one go: who is touched in it is kept in memory, 8 bytes a person."""
 PEOPLE_AT_ONCE: Final = 500
@@ -388,29 +389,59 @@ def judge_behind(
         after, known = marks[register.name], min(marks[name] for name in register.depends)
         if after >= known:
             return
-        last = min(known, after + window)
-        _judge_window(store, log, Bench(store.db, log, packs, bound=bound, kept=kept), after, last, progress)
+        court = _Court(store, lambda: Bench(store.db, log, packs, bound=bound, kept=kept))
+        _judge_window(store, log, court, after, min(known, after + window), progress)
 
 
-def _judge_window(store: Tables, log: Log, bench: Bench, after: int, last: int, progress: Progress | None) -> None:
+class _Court:
+    """Judges on a bench, and writes only what rests on everything that is folded by then.
+
+    Judging takes long, so it is done before the transaction begins, and other processes write meanwhile. Where one of
+    them folded facts, our judgement may lack them, and would be written over one that has them: then it is
+    judged once more in the transaction, where nobody else folds.
+    """
+
+    def __init__(self, store: Tables, make: Callable[[], Bench]) -> None:
+        self._store, self._make = store, make
+        self._seen = self._folded()
+        self.bench = make()
+
+    @contextmanager
+    def writing(self, judge: Callable[[Bench], T]) -> Iterator[tuple[sqlite3.Cursor, T]]:
+        """What `judge` finds, and the open transaction in which to write it."""
+        found = judge(self.bench)
+        with self._store.transaction() as cursor:
+            folded = self._folded(cursor)
+            if folded != self._seen:
+                self._seen, self.bench = folded, self._make()
+                found = judge(self.bench)
+            yield cursor, found
+
+    def _folded(self, cursor: sqlite3.Cursor | None = None) -> list[int]:
+        marks = self._store.marks(cursor)
+        return [marks[name] for name in Judgement.depends]
+
+
+def _judge_window(store: Tables, log: Log, court: _Court, after: int, last: int, progress: Progress | None) -> None:
     register = Judgement()
-    touched, organisations = _touched(store.db, register, bench, after, last)
+    touched, organisations = _touched(store.db, register, court.bench, after, last)
     order = sorted(touched)
     for start in range(0, len(order), PEOPLE_AT_ONCE):
         if progress is not None:
             progress(after + (last - after) * start // len(order), log.size())
-        # Judged before the transaction begins: other processes may write meanwhile. Replacing is idempotent,
-        # so a crash between two chunks only means that this stretch is judged once more.
+        # Replacing is idempotent, so a crash between two chunks only means that this stretch is judged once more.
         chunk = order[start : start + PEOPLE_AT_ONCE]
-        everyone, results = bench.people(chunk)
-        with store.transaction() as cursor:
+        with court.writing(methodcaller("people", chunk)) as (cursor, (everyone, results)):
             _clear(cursor, register, everyone, results)
             for judged in results:
                 _write(cursor, register, judged)
-    whole = [bench.organisation(name) for name in sorted(organisations)]
-    whole += [bench.sources(row[0]) for row in store.db.execute(register.sql["organisations"]).fetchall()]
-    with store.transaction() as cursor:
-        for judged in whole:
+
+    def whole(bench: Bench) -> list[Judged]:
+        found = [bench.organisation(name) for name in sorted(organisations)]
+        return found + [bench.sources(row[0]) for row in store.db.execute(register.sql["organisations"]).fetchall()]
+
+    with court.writing(whole) as (cursor, results):
+        for judged in results:
             _write(cursor, register, judged)
         # Another process may have judged meanwhile: what both touched is judged once more.
         now = store.marks(cursor)[register.name]
