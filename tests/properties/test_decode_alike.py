@@ -20,6 +20,7 @@ _TEXTS: Final = (
     *("", "x", "é", "a:b", '"', "\\", "{", "[", "\x00", "\x7f", "\ud800", "\n"),
     *("NL", "nl", "NLD", "N1", "nl-BE", "nl_BE", "nl\n", "consent", "pdl.data.collected.v1", "1.0"),
     *("2026-02-30", "2026-02-28", "1800-01-01", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z"),
+    *("2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00-00:00", "+00:00"),
     *("2026-01-01T00:00:00+01:00", "2026-01-01T00:00:00+0100", "2026-01-01T00:00:00", "9999-12-31T23:59:59Z"),
 )
 _SMALL: Final = st.one_of(
@@ -73,6 +74,14 @@ def _messages(draw: st.DrawFn) -> bytes:
 @example(json.dumps(_EXAMPLES[0]).replace('"id": "', '"id": "\x7f').encode())
 @example(json.dumps(_EXAMPLES[0]).replace('"id"', '"id": "twice", "id"').encode())
 @example(json.dumps(_EXAMPLES[0]).encode().replace(b"+00:00", b"+0000"))
+@example(
+    json.dumps({**_EXAMPLES[0], "time": "2026-01-01T00:00:00+00:00"}).replace('"id"', '"id": "+00:00", "id"').encode()
+)
+@example(
+    json.dumps({**_EXAMPLES[0], "time": "+00:00"})
+    .replace('"time"', '"time": "2026-01-01T00:00:00+00:00", "time"')
+    .encode()
+)
 def test_what_is_read_fast_is_read_alike_with_care(message: bytes) -> None:
     assert envelope.read(message) == envelope._carefully(message)
 
@@ -81,3 +90,5 @@ def test_the_examples_of_the_contract_are_read_fast(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(envelope, "_carefully", lambda _: pytest.fail("took the careful path"))
     for event in _EXAMPLES:
         assert isinstance(envelope.read(json.dumps(event).encode()), envelope.Read)
+        written = {**event, "time": "2026-01-01T00:00:00+00:00"}  # As Python writes it.
+        assert isinstance(envelope.read(json.dumps(written).encode()), envelope.Read)
