@@ -307,17 +307,20 @@ def open_ledger(
         if decides:
             stack.enter_context(only_writer(data, command))
         packs = _packs(settings, data)
-        log = open_log(settings, data, create=create)
-        stack.callback(log.close)
-        keys = open_keys(
-            settings,
-            data,
-            ledger_id=log.ledger_id,
-            create=create and log.size() == 0,
-            roots=roots_of(settings, data, log.ledger_id),
-            mirror=None if settings.mirror is None else data / settings.mirror,
-        )
-        stack.callback(keys.close)
+        # Of two that begin a ledger at once, the second would draw its root over that of the first.
+        begins = create and not decides and not (data / JOURNAL).exists()
+        with only_writer(data, command) if begins else contextlib.nullcontext():
+            log = open_log(settings, data, create=create)
+            stack.callback(log.close)
+            keys = open_keys(
+                settings,
+                data,
+                ledger_id=log.ledger_id,
+                create=create and log.size() == 0,
+                roots=roots_of(settings, data, log.ledger_id),
+                mirror=None if settings.mirror is None else data / settings.mirror,
+            )
+            stack.callback(keys.close)
         check_keys(log, keys, data)
         if write:
             IngestKeys(log, keys, clock).settle()

@@ -48,13 +48,14 @@ def open_key_store_on_postgres(
         if not create:
             _must_be_there(database)
         journal = Journal(directory / "erasures.journal")
-        if create:
-            journal.begin()
         roots = roots or FileRoots(directory / "root")
-        return WrappedKeyStore(database, roots, ledger_id=ledger_id, journal=journal, create=create, mirror=mirror)
+        store = WrappedKeyStore(database, roots, ledger_id=ledger_id, journal=journal, create=create, mirror=mirror)
+        if create:
+            journal.begin()  # Last: where it is, root and tables are.
     except BaseException:
         database.close()
         raise
+    return store
 
 
 def _must_be_there(database: PostgresKeyDatabase) -> None:

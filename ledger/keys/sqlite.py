@@ -59,14 +59,15 @@ def open_key_store(
         raise no_keys(path)
     roots = roots or FileRoots(directory / "root")
     journal = Journal(directory / "erasures.journal")
-    if create:
-        journal.begin()
     database = SQLiteKeyDatabase(path)
     try:
-        return WrappedKeyStore(database, roots, ledger_id=ledger_id, journal=journal, create=create, mirror=mirror)
+        store = WrappedKeyStore(database, roots, ledger_id=ledger_id, journal=journal, create=create, mirror=mirror)
+        if create:
+            journal.begin()  # Last: where it is, root and tables are.
     except BaseException:
         database.close()
         raise
+    return store
 
 
 class SQLiteKeyDatabase:

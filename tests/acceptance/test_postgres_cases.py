@@ -25,8 +25,20 @@ STORES = ("log_database", "keys_database", "registers_database")
 @contextmanager
 def reader(office: Office) -> Iterator[Wired]:
     """One of several `pdl consume`."""
-    with open_ledger(office.data, write=True, command="consume", clock=lambda: office.now) as wired:
+    with open_ledger(office.data, write=True, create=True, command="consume", clock=lambda: office.now) as wired:
         yield wired
+
+
+def test_two_readers_do_not_begin_a_ledger_at_once(office: Office, postgres_url: str) -> None:
+    """Each would draw a root of epoch 1, the second over the first."""
+    office.set(**dict.fromkeys(STORES, postgres_url))
+    office.data.mkdir()
+    with only_writer(office.data, "consume"), pytest.raises(Busy, match="pdl consume"), reader(office):
+        pytest.fail("two begin")
+    with reader(office) as one:
+        root = [root.id for root in one.keys._vault.roots.held()]  # type: ignore[attr-defined]
+    with only_writer(office.data, "erase"), reader(office) as other:
+        assert [root.id for root in other.keys._vault.roots.held()] == root  # type: ignore[attr-defined]
 
 
 def test_readers_side_by_side_decide_one_after_the_other(office: Office, postgres_url: str) -> None:
