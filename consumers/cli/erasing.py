@@ -95,7 +95,7 @@ def erase(
         if at_once and not rehearse:
             wired.epochs.close()
     if form == "table":
-        _draw(answer, already=bool(fences), rehearsed=rehearse)
+        _draw(answer, known=bool(who.people), already=bool(fences), rehearsed=rehearse)
     else:
         one(answer, form)
     return NO if answer["state"] == "refused" else DONE
@@ -222,14 +222,15 @@ def _dataset(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _draw(answer: dict[str, Any], *, already: bool, rehearsed: bool) -> None:
+def _draw(answer: dict[str, Any], *, known: bool, already: bool, rehearsed: bool) -> None:
+    nobody = "" if known else ": nobody is known by that identifier. Check its scheme and its value"
     words = {
         "erased": "Would be erased"
         if rehearsed
         else "Erased: the keys are destroyed, nothing opens these values any more",
         "partly": "In part: what is held stays",
         "refused": "Refused: everything asked for is held",
-        "nothing-held": "Nothing is held" + (": erased before" if already else ""),
+        "nothing-held": "Nothing is held" + (": erased before" if already else nobody),
         "waiting": "Ordered, and nothing is destroyed yet: somebody has to agree, or time to pass. See `pdl case show`",
         "pending": "Ordered, and use has stopped; not final while somebody reads the key database. Run any writing command to finish",
     }
@@ -238,7 +239,14 @@ def _draw(answer: dict[str, Any], *, already: bool, rehearsed: bool) -> None:
     if not answer["datasets"]:
         return
     click.echo()
-    table([row | {"until": last_day(row["until"])} for row in answer["datasets"]])
+    outcome = "would be" if answer["state"] == "waiting" else "outcome"
+    table(
+        [
+            {outcome if key == "outcome" else key: value for key, value in row.items()}
+            | {"until": last_day(row["until"])}
+            for row in answer["datasets"]
+        ]
+    )
     if rehearsed:
         _draw_rehearsal(answer)
     if answer["state"] == "refused":
