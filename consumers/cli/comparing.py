@@ -139,8 +139,8 @@ def _facts(pack: Pack, events: Sequence[str], now: datetime) -> list[Fact]:
     reading = Reading({pack.organisation: pack}, now, others_known=True)
     with without_collecting():
         for name in events:
-            for body in bodies(name):
-                reading.line(body)
+            for number, body in bodies(name):
+                reading.line(number, body)
     if reading.skipped:
         told = sum(reading.skipped.values())
         click.echo(f"pdl: skipped {told} event(s) of {len(reading.skipped)} other organisation(s).", err=True)

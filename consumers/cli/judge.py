@@ -50,12 +50,14 @@ class Reading:
         self._conflicting: set[tuple[str, str]] = set()
         self.skipped: Counter[str] = Counter()
         self.refused = 0
+        self._number = 0
 
-    def line(self, body: bytes) -> None:
-        """Take one line: a fact, a repeat, or a reason on standard error."""
+    def line(self, number: int, body: bytes) -> None:
+        """Take one line: a fact, a repeat, or a reason on standard error, with the number of the line."""
+        self._number = number
         envelope = decode(body)
         if isinstance(envelope, Unrecordable):
-            self._refuse(envelope.source, envelope.id, envelope.reason)
+            self._refuse(envelope.source, envelope.id, envelope.reason, envelope.detail)
             return
         key = (envelope.source, envelope.id)
         before = self._bodies.setdefault(key, body)
@@ -84,9 +86,10 @@ class Reading:
             self._refuse(*key, "conflicting-duplicate")
         self._refuse(*key, "conflicting-duplicate")
 
-    def _refuse(self, source: str | None, id_: str | None, reason: str) -> None:
+    def _refuse(self, source: str | None, id_: str | None, reason: str, detail: str | None = None) -> None:
         self.refused += 1
-        click.echo(orjson.dumps({"source": source, "id": id_, "reason": reason}).decode(), err=True)
+        told = {"line": self._number, "source": source, "id": id_, "reason": reason}
+        click.echo(orjson.dumps(told if detail is None else told | {"detail": detail}).decode(), err=True)
 
 
 @click.command()
@@ -154,8 +157,8 @@ def judge(
     reading = Reading(packs, moment, others_known=bool(chosen))
     with without_collecting():
         for name in events or (STDIN,):
-            for body in bodies(name):
-                reading.line(body)
+            for number, body in bodies(name):
+                reading.line(number, body)
         owed = _obligations(packs, reading.facts(), moment) if duties else []
         found = [] if duties else _findings(packs, reading.facts(), moment)
     if reading.skipped:
@@ -237,20 +240,19 @@ def _findings(packs: dict[str, Pack], facts: Sequence[Fact], now: datetime) -> l
 # --- reading ----------------------------------------------------------------------------------------------------------------
 
 
-def bodies(name: str) -> Iterator[bytes]:
-    """The lines of a file that are not blank; of a line over the limit only its beginning."""
+def bodies(name: str) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not blank, with their numbers; of a line over the limit only its beginning."""
     with _opened(name) as file:
-        first = True
+        number = 0
         try:
             while line := file.readline(BODY_BYTES_MAX + 2):
-                body = line
+                body, number = line, number + 1
                 while not line.endswith(b"\n") and (line := file.readline(_CHUNK_BYTES)):
                     continue
-                body = body.removeprefix(_BOM) if first else body
-                first = False
+                body = body.removeprefix(_BOM) if number == 1 else body
                 body = body.rstrip(b"\r\n")
                 if body.strip():
-                    yield body
+                    yield number, body
         except OSError as exc:
             raise Unreadable(f"{name}: reading failed ({exc.strerror}).") from exc
 

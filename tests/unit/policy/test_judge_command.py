@@ -96,7 +96,12 @@ def test_what_cannot_be_recorded_is_told_with_its_reason_and_without_a_value() -
 
 def test_an_organisation_without_a_pack_is_unknown() -> None:
     result = judged([event("a", organisation="somebody")])
-    assert json.loads(result.stderr) == {"source": "/t", "id": "a", "reason": "unknown-organisation"}
+    assert json.loads(result.stderr) == {
+        "line": 1,
+        "source": "/t",
+        "id": "a",
+        "reason": "unknown-organisation",
+    }
 
 
 def test_events_of_other_organisations_are_skipped_and_counted() -> None:
