@@ -301,5 +301,13 @@ def _explained(message: str) -> str:
     if unknown:
         return f"`{unknown.group(1)[:60]}` is not a setting; remove it or mend the name."
     what, _, path = message.partition(" - at ")
-    what = re.sub(r"Invalid enum value .*", "not one of the values that the setting may have", what)
-    return f"`{path.strip('`').removeprefix('$.')}`: {what}."
+    name = path.strip("`").removeprefix("$.")
+    what = re.sub(r"Invalid enum value .*", f"may be {' or '.join(_choices(name)) or 'another value'}", what)
+    what = re.sub(r"Expected `str` matching regex .*", "write a duration, such as P3D, P2W, P1M or PT12H", what)
+    return f"`{name}`: {what}."
+
+
+def _choices(name: str) -> list[str]:
+    """The words that a setting may have, where it is one of some words."""
+    kind = get_type_hints(Settings).get(name)
+    return [f'"{word}"' for word in get_args(kind) if isinstance(word, str)]
