@@ -96,13 +96,22 @@ def _mirror_state(wired: Wired) -> str | None:
     return "there" if (folder / "keys.db").exists() else "empty"
 
 
+def _counted(pending: list[str]) -> str:
+    """Erasures first: a case's own key and the ingest keys are destroyed in epochs as well, and erase nobody."""
+    erasures = sum(name.startswith("case-") and "." not in name for name in pending)
+    others = len(pending) - erasures
+    parts = [f"{erasures} erasure(s)"] if erasures else []
+    parts += [f"{others} other destroyed key(s)"] if others else []
+    return " and ".join(parts) + " are"
+
+
 def _said(found: dict[str, Any]) -> list[str]:
     said = []
     if found["unfinished"]:
         said.append("An epoch ended and its old root still exists: `pdl keys close-epoch` says what prevents its end.")
     if found["pending"]:
         said.append(
-            f"{found['pending']} erasures are not irreversible yet: use has stopped, but older copies of the keys still open."
+            f"{_counted(found['pending_cases'])} not irreversible yet: use has stopped, but older copies of the keys still open."
         )
     last = found["last_closed"]
     if last is not None:
