@@ -330,8 +330,8 @@ def _noticed_in_time(promise: NoticeDuty, fact: Fact, case: Case) -> None:
                 promise,
                 "no-notice",
                 fact,
-                f"niet ingelicht bij het vastleggen van {nl}",
-                f"not informed when this was recorded: {en}",
+                f"niet ingelicht bij het vastleggen van {nl}" if nl else "niet ingelicht bij het vastleggen",
+                f"not informed when this was recorded: {en}" if en else "not informed when this was recorded",
             )
     else:
         _told_within(promise, fact, case)
