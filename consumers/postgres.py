@@ -55,10 +55,14 @@ def database_of(url: str, name: str) -> str:
 
 def main(folder: str, verb: str) -> None:
     """`python -m consumers.postgres FOLDER start|stop`: the server of a demo, by hand."""
+    if not Path(folder, "PG_VERSION").is_file():
+        sys.exit(f"{folder} has no PostgreSQL in it: `make demo POSTGRES=1` prints the folder of its own.")
     server = _started(Path(folder).absolute(), keep=True)
     if verb == "stop":
         server.stop()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    if sys.argv[2:] not in (["start"], ["stop"]):
+        sys.exit("usage: python -m consumers.postgres FOLDER start|stop")
+    main(*sys.argv[1:])
