@@ -48,12 +48,18 @@ def test_an_erasure_is_pending_until_its_epoch_closes(ledger: Any) -> None:
     pending = ledger.json("keys", "status")
     assert (pending["epoch"], pending["pending_cases"], pending["last_closed"]) == (1, [case], None)
     assert pending["since"] < pending["due"]
-    assert "not irreversible yet" in ledger("keys", "status")
+    assert "1 erasure(s) are not irreversible yet" in ledger("keys", "status")
     (closed,) = ledger.rows("keys", "close-epoch")
     assert (closed["epoch"], closed["root_destroyed"], closed["cases"]) == (1, before["root"], [case])
     assert ledger.rows("keys", "close-epoch") == []
     after = ledger.json("keys", "status")
     assert (after["epoch"], after["pending"], after["last_closed"]) == (2, 0, closed)
+
+
+def test_a_wrong_scheme_is_no_erasure(ledger: Any) -> None:
+    said = ledger("erase", "emial", "person1@canary.example", "--organisation", ORGANISATION, "--reason", "request")
+    assert "nobody is known by that identifier" in said
+    assert "person1" not in said
 
 
 def test_an_erasure_at_once_is_irreversible_when_the_command_ends(ledger: Any) -> None:

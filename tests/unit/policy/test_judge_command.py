@@ -91,6 +91,7 @@ def test_what_cannot_be_recorded_is_told_with_its_reason_and_without_a_value() -
         "unknown-type",
         "schema",
     ]
+    assert [json.loads(line)["line"] for line in result.stderr.splitlines()] == [1, 2, 3]
     assert "ada@example.org" not in result.output
 
 
