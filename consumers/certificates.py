@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ledger.approvals import order_hash
 from ledger.decisions import DESTROYED, ORDERED
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from consumers.wiring import Wired
     from ledger.decisions import ErasureCase
     from ledger.sealing import Record
-
-_LEDGER: Final = "personal-data-ledger"
 
 
 def current(wired: Wired, case: str) -> str | None:

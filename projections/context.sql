@@ -95,9 +95,6 @@ SELECT said, target FROM retraction WHERE target IS NOT NULL AND max(said, targe
 -- name: first
 SELECT position FROM first_fact WHERE organisation = :organisation;
 
--- name: any_retraction
-SELECT EXISTS (SELECT 1 FROM retraction WHERE target IS NOT NULL);
-
 -- name: retractions
 SELECT said, target FROM retraction WHERE target IS NOT NULL;
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ledger.service import Receipt
 
 _LINE_SECONDS: Final = 10.0
-_DRAW_SECONDS: Final = 0.2
 
 
 class Bar(Protocol):

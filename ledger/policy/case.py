@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from ledger.policy.model import Pack
     from ledger.policy.promises.base import PromiseBase
 
-NOBODY: Final = Person((), Organisation())
-"""The person of what concerns the organisation alone."""
-
 
 class Setting:
     """A pack with the law under it, as every promise of it needs them; made once per pack.

@@ -54,8 +54,6 @@ from ledger.policy.promises import (
 from ledger.policy.promises.base import Act, Whole
 from ledger.policy.timeline import (
     COLLECTED,
-    SHARED,
-    USED,
     Copy,
     Organisation,
     Person,
@@ -84,7 +82,6 @@ __all__ = [
 ]
 
 _Step = tuple[Check | None, Act, datetime]
-_DATA: Final = (COLLECTED, USED, SHARED)
 
 
 # --- what callers use -----------------------------------------------------------------------------------------------------

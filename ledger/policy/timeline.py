@@ -48,8 +48,6 @@ ACKNOWLEDGED: Final = "pdl.recipient.acknowledged.v1"
 CONTRACT_ENDED: Final = "contract.ended"
 CLASS_OF_MILESTONE: Final = {"customer.became": "customer", "response.received": "respondent"}
 """Milestones that change the class of a person (contract, Reading 3)."""
-WITH_PERSON: Final = "subject"
-"""The party of a contract with the person."""
 
 
 def by_time(fact: Fact) -> tuple[datetime, str, str]:
@@ -72,17 +70,12 @@ def without_retracted(facts: Iterable[Fact]) -> list[Fact]:
     return [fact for fact in ordered if (fact.source, fact.id) not in gone] if gone else ordered
 
 
-def people_of(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
-    """The facts of each person in order, under one of their pseudonyms: linked identifiers are one person.
+def grouped(ordered: Iterable[Fact]) -> dict[str, list[Fact]]:
+    """The facts (in order) of each person, under one of their pseudonyms: linked identifiers are one person.
 
     The last word on a pair counts (linked, unlinked): an unlinked pair was never linked, whatever `also` says.
     A link `until` a moment joins what the other identifier did before it.
     """
-    return grouped(sorted(facts, key=by_time))
-
-
-def grouped(ordered: Iterable[Fact]) -> dict[str, list[Fact]]:
-    """The same, of facts that are in order already."""
     members: dict[str, list[Fact]] = {}
     said: dict[tuple[str, str], Fact | None] = {}
     for fact in ordered:

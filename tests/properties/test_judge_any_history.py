@@ -12,7 +12,7 @@ from ledger.domain.facts import Fact
 from ledger.policy.findings import CODES, at, row
 from ledger.policy.judge import judge, retention_status
 from ledger.policy.packs import builtin_ids, load_pack
-from ledger.policy.timeline import Organisation, people_of, without_retracted
+from ledger.policy.timeline import Organisation, by_time, grouped, without_retracted
 
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001  hypothesis adds the zone
 DATES = st.sampled_from(
@@ -117,5 +117,5 @@ def test_any_history_can_be_judged(data: st.DataObject, organisation: str) -> No
         assert finding.rule in pack.rules or finding.rule in pack.law.articles
     assert len(at(found, datetime(2199, 1, 1, tzinfo=UTC))) <= len(found)
     live = without_retracted(history)
-    for mine in people_of(live).values():
+    for mine in grouped(sorted(live, key=by_time)).values():
         retention_status(pack, mine, Organisation([fact for fact in live if fact.person is None], first=live[0]))

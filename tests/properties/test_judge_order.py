@@ -13,7 +13,7 @@ from ledger.domain.facts import Fact
 from ledger.policy.findings import Finding, at
 from ledger.policy.judge import judge, judge_organisation, judge_person, judge_sources, retention_status
 from ledger.policy.packs import builtin_ids, load_pack
-from ledger.policy.timeline import Organisation, people_of, without_retracted
+from ledger.policy.timeline import Organisation, by_time, grouped, without_retracted
 from tests.unit.policy.cases import fact, written_cases
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_the_whole_is_the_sum_of_its_parts(history: tuple[str, list[Fact]]) -> N
     live = without_retracted(facts)
     everyone = Organisation((fact for fact in live if fact.person is None), first=live[0] if live else None)
     parts = judge_organisation(pack, everyone) + judge_sources(pack, facts)
-    for mine in people_of(live).values():
+    for mine in grouped(sorted(live, key=by_time)).values():
         parts += judge_person(pack, mine, everyone)
     assert sorted(map(repr, parts)) == sorted(map(repr, judge(pack, facts)))
 
@@ -135,7 +135,7 @@ def test_what_is_overdue_stands_in_the_retention_status(history: tuple[str, list
     pack = load_pack(organisation)
     live = without_retracted(facts)
     everyone = Organisation((fact for fact in live if fact.person is None), first=live[0] if live else None)
-    for mine in people_of(live).values():
+    for mine in grouped(sorted(live, key=by_time)).values():
         lines = {
             (line.activity, line.dataset, line.client)
             for line in retention_status(pack, mine, everyone)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.domain.calendar import FOREVER
 from ledger.domain.facts import Fact
-from ledger.policy.timeline import Organisation, Person, people_of, without_retracted
+from ledger.policy.timeline import Organisation, Person, by_time, grouped, without_retracted
 
 COUNT = iter(range(10_000))
 
@@ -169,7 +169,7 @@ def test_a_hold_until_a_date_ends_with_that_day() -> None:
 
 def test_linked_identifiers_are_one_person() -> None:
     rows = [fact("data.used", 1), fact("data.used", 2, person="q"), fact("subject.linked", 3, other="q")]
-    assert [len(mine) for mine in people_of(rows).values()] == [3]
+    assert [len(mine) for mine in grouped(sorted(rows, key=by_time)).values()] == [3]
 
 
 def test_an_unlinked_pair_was_never_linked() -> None:
@@ -179,12 +179,12 @@ def test_an_unlinked_pair_was_never_linked() -> None:
         fact("subject.linked", 3, other="q"),
         fact("subject.unlinked", 4, other="q"),
     ]
-    assert sorted(len(mine) for mine in people_of(rows).values()) == [1, 3]
+    assert sorted(len(mine) for mine in grouped(sorted(rows, key=by_time)).values()) == [1, 3]
 
 
 def test_an_unlinked_pair_stays_apart_though_it_is_named_together_again() -> None:
     rows = [fact("data.used", 1, person="q"), fact("subject.unlinked", 4, other="q"), fact("data.used", 5, also=("q",))]
-    assert sorted(len(mine) for mine in people_of(rows).values()) == [1, 2]
+    assert sorted(len(mine) for mine in grouped(sorted(rows, key=by_time)).values()) == [1, 2]
 
 
 def test_a_link_until_a_day_joins_what_came_before() -> None:
@@ -193,12 +193,12 @@ def test_a_link_until_a_day_joins_what_came_before() -> None:
         fact("subject.linked", 3, other="q", until="2026-01-10"),
         fact("data.used", 12, person="q"),
     ]
-    assert sorted(len(mine) for mine in people_of(rows).values()) == [1, 2]
+    assert sorted(len(mine) for mine in grouped(sorted(rows, key=by_time)).values()) == [1, 2]
 
 
 def test_identifiers_named_together_are_one_person() -> None:
     rows = [fact("data.used", 1, also=("q",)), fact("data.used", 2, person="q")]
-    assert [len(mine) for mine in people_of(rows).values()] == [2]
+    assert [len(mine) for mine in grouped(sorted(rows, key=by_time)).values()] == [2]
 
 
 def test_a_retracted_fact_is_absent_and_a_retracted_retraction_is_void() -> None:
