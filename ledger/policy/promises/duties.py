@@ -475,7 +475,9 @@ def triage(promise: Triage) -> Whole:
         rows = [*triaged, *(fact for fact in unsolicited if fact.decision is not None)]
         last: dict[str | None, Fact] = {}
         for row in sorted(rows, key=by_time):
-            last[row.reference] = row
+            before = last.get(row.reference)
+            if before is None or before.decision != row.decision:  # deciding the same again starts no new term
+                last[row.reference] = row
         for row in last.values():
             if row.decision == "not-needed" and case.setting.took(row.time):
                 _erased_after(promise, row, case)

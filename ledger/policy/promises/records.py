@@ -142,7 +142,7 @@ def _compare(report: Fact, sent: Mapping[tuple[str, str], list[datetime]], case:
         return
 
     def received(type_: str) -> int:
-        times = sent.get((report.source, type_)) or sent.get((report.source, wire(type_)), [])
+        times = sent.get((report.source, wire(type_.removeprefix("pdl.").removesuffix(".v1"))), [])
         return bisect_left(times, end) - bisect_left(times, start)
 
     differing = [type_ for type_, count in sorted((report.counts or {}).items()) if count != received(type_)]

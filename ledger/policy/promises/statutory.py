@@ -171,13 +171,15 @@ def recipients_told(promise: Statutory) -> Whole:
 
 def _each_recipient(promise: Statutory, term: Duration, act: Fact, shares: Sequence[Fact], case: Case) -> None:
     concerned = _categories_of(act, case)
-    told: dict[str, None] = {}
+    told: dict[str, set[str]] = {}
     for share in shares:
         if share.time > act.time or not same(share.client, act.client) or not same(act.activity, share.activity):
             continue
         if concerned is None or not concerned.isdisjoint(share.categories):
-            told[share.recipient or ""] = None
-    for recipient in sorted(told):
+            told.setdefault(share.recipient or "", set()).update(
+                (concerned or frozenset()).intersection(share.categories)
+            )
+    for recipient, heard in sorted(told.items()):
         late = late_from(act.time, term)
         done = _answered(act, recipient, case)
         case.owe(promise, "acknowledge", (act,), act.time, late, done, activity=act.activity, client=act.client)
@@ -185,7 +187,7 @@ def _each_recipient(promise: Statutory, term: Duration, act: Fact, shares: Seque
             continue
         nl, en = case.setting.shown("recipient", [recipient])
         text = (f"geen bevestiging van ontvanger: {nl}", f"no acknowledgement by recipient: {en}")
-        dataset = case.setting.dataset_of(act.activity, act.categories)
+        dataset = case.setting.dataset_of(act.activity, heard)
         case.find(
             promise,
             "recipient-silent",
