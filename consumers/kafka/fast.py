@@ -18,12 +18,22 @@ from confluent_kafka import TopicPartition as Theirs
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from kafka import TopicPartition
-from kafka.errors import CorruptRecordError, KafkaConnectionError, OffsetOutOfRangeError
+from kafka.errors import (
+    CorruptRecordError,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
 from kafka.structs import OffsetAndMetadata
 
 ANSWER_SECONDS: Final = 10.0
 _OUT_OF_RANGE: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})  # noqa: SLF001 -- their name for "no such offset"
 _DAMAGED: Final = frozenset({KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION})  # noqa: SLF001 -- as above
+_FORBIDDEN: Final = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: TopicAuthorizationFailedError,
+    KafkaError.GROUP_AUTHORIZATION_FAILED: GroupAuthorizationFailedError,
+}
 _EARLIEST: Final[Any] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Final[Any] = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _SECURITY: Final = {
@@ -93,9 +103,9 @@ class FastConsumer:
     # --- reading
 
     def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
-        """Records by partition. Raises OffsetOutOfRangeError, CorruptRecordError."""
+        """Records by partition. Raises OffsetOutOfRangeError, CorruptRecordError, and what the broker forbids."""
         found: dict[TopicPartition, list[Any]] = {}
-        for message in self._consumer.consume(max_records, timeout_ms / 1000):
+        for message in self._answer(lambda: self._consumer.consume(max_records, timeout_ms / 1000)):
             error = message.error()
             where = TopicPartition(message.topic(), message.partition())
             if error is None:
@@ -107,6 +117,8 @@ class FastConsumer:
                 raise OffsetOutOfRangeError
             elif error.code() in _DAMAGED:
                 raise CorruptRecordError(error.name())
+            elif error.code() in _FORBIDDEN:
+                raise _FORBIDDEN[error.code()]
         return found
 
     def seek(self, partition: TopicPartition, offset: int) -> None:

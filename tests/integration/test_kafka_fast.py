@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TopicAuthorizationFailedError
 
 from tests.conftest import Pdl
 from tests.integration import test_kafka_edges as edges
@@ -80,3 +81,35 @@ def test_both_clients_read_the_same_stream_under_the_same_name(
     for number, kind in enumerate((Pdl, FastPdl, Pdl)):
         topic.send(make_bodies(range(number * 10, number * 10 + 10)), partition=number % 2)
         assert kind(data).json(*consume) == {"recorded": 10, "duplicate": 0, "quarantined": 0}
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("TOPIC_AUTHORIZATION_FAILED", TopicAuthorizationFailedError),
+        ("GROUP_AUTHORIZATION_FAILED", GroupAuthorizationFailedError),
+        (None, KafkaConnectionError),
+    ],
+)
+def test_what_the_broker_forbids_ends_the_run_and_is_not_taken_for_silence(
+    broker: str, code: str | None, expected: type[Exception]
+) -> None:
+    theirs = pytest.importorskip("confluent_kafka")
+    from consumers.kafka.fast import FastConsumer  # noqa: PLC0415 -- an extra
+
+    class Refusing:
+        """What the library answers where an account may not read; the broker of these tests has no accounts."""
+
+        def consume(self, *_: Any) -> list[Any]:
+            if code is None:
+                raise theirs.KafkaException(theirs.KafkaError(theirs.KafkaError._FAIL))
+            error = theirs.KafkaError(getattr(theirs.KafkaError, code))
+            return [SimpleNamespace(error=lambda: error, topic=lambda: "t", partition=lambda: -1)]
+
+    consumer = FastConsumer([broker], "group", 6_000, {})
+    real, consumer._consumer = consumer._consumer, Refusing()
+    try:
+        with pytest.raises(expected):
+            consumer.poll(timeout_ms=10, max_records=1)
+    finally:
+        real.close()
