@@ -66,7 +66,7 @@ def pairs(thing: Row) -> None:
 
 
 def plain(value: Any) -> str:
-    """A value as text in a cell: lists with commas, absence as nothing, a bilingual text in English."""
+    """A value as text in a cell: lists with commas or semicolons, absence as nothing, a bilingual text in English."""
     if value is None or value in ([], {}, ()):
         return ""
     if isinstance(value, bool):
@@ -76,7 +76,8 @@ def plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return _of_mapping(value)
     if isinstance(value, list | tuple):
-        return ", ".join("(not said)" if item is None else plain(item) for item in value)
+        between = "; " if all(isinstance(item, Mapping) for item in value) else ", "
+        return between.join("(not said)" if item is None else plain(item) for item in value)
     return _to_json(value).decode().strip('"')
 
 
@@ -85,7 +86,7 @@ def _of_mapping(value: Mapping[str, Any]) -> str:
         return " ".join(
             [*(f"{plain(part)}:" for name, part in value.items() if name not in _BILINGUAL), str(value["en"])]
         )
-    return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
+    return ", ".join(f"{name} {text}" for name, part in value.items() if (text := plain(part)))
 
 
 def table(
