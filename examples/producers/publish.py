@@ -44,4 +44,6 @@ def main(server: str, topic: str, key_file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    if len(sys.argv[1:]) != len(("server", "topic", "key file")):
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
