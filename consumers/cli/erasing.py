@@ -93,6 +93,7 @@ def erase(
         if not rehearse:
             _look_after(wired)
         if at_once and not rehearse:
+            wired.note_log()  # Before: the mirror gets the keys as they are when the epoch closes.
             wired.epochs.close()
     if form == "table":
         _draw(answer, known=bool(who.people), already=bool(fences), rehearsed=rehearse)

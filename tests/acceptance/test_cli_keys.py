@@ -68,6 +68,16 @@ def test_an_erasure_at_once_is_irreversible_when_the_command_ends(ledger: Any) -
     assert (status["pending"], status["last_closed"]["cases"]) == (0, [case])
 
 
+def test_the_mirror_of_an_epoch_knows_how_long_the_log_was(ledger: Any, tmp_path: Path) -> None:
+    mirror = with_mirror(ledger, tmp_path)
+    older = tmp_path / "older"
+    older.mkdir()
+    shutil.copy(ledger.data / "log.db", older / "log.db")
+    erase(ledger, 1, "--now")
+    lost = ledger("restore", "--rehearse", "--from", str(older), "--from", str(mirror), status=1)
+    assert "are lost with this" in lost
+
+
 def test_whoever_writes_next_closes_an_epoch_that_is_due(ledger: Any, tmp_path: Path, make_bodies: Any) -> None:
     erase(ledger, 1)
     feed(ledger, tmp_path, make_bodies, range(20, 22))
