@@ -267,22 +267,33 @@ def due_of(case: Case, collection: Event, grounds: list[Ground]) -> Callable[[da
     return due
 
 
-def contract_spans(case: Case, reference: str | None) -> list[Span]:
-    """When a contract with the person ran that covers data with this reference, or with none."""
-    spans: list[Span] = []
+def contracts_with(case: Case, reference: str | None) -> list[tuple[datetime, list[datetime]]]:
+    """The start and the signs of the end of each contract with the person that covers data with this reference, or with none."""
+    found = []
     for event in case.of("contract.signed", party="subject"):
         what = event["data"]
         if not same(what["reference"], reference):
             continue
         start = max(moment(event["time"]), moment(what.get("from", event["time"])))
-        ends = [
+        signs = [
             moment(e["time"])
             for e in case.of("contract.ended", reference=what["reference"])
             if moment(e["time"]) >= moment(event["time"])
         ]
-        ends += [moment(what["until"])] if what.get("until") else []
-        spans.append((start, min(ends, default=None)))
-    return spans
+        found.append((start, signs + ([moment(what["until"])] if what.get("until") else [])))
+    return found
+
+
+def contract_ends(case: Case, start: datetime, reference: str | None) -> tuple[list[datetime], list[Span]]:
+    """The ends that count for a collection, and the spans in which contracts ran.
+
+    Several signs of one end that count for this collection count once, as the earliest (Readings 1 and 16).
+    """
+    contracts = contracts_with(case, reference)
+    counting = [[sign for sign in signs if sign >= start or reference is not None] for _, signs in contracts]
+    ends = [min(signs) for signs in counting if signs]
+    running: list[Span] = [(begun, min(signs, default=None)) for begun, signs in contracts]
+    return ends, [*running, *((end, end) for end in ends)]  # An end that is no event is a moment to look at too.
 
 
 TERMS = {
@@ -348,9 +359,8 @@ def relations(events: list[Event], now: datetime) -> set[Overdue]:
 
     def spans(collection: Event) -> list[Span]:
         start, reference = moment(collection["time"]), collection["data"].get("reference")
-        contracts = contract_spans(case, reference)
+        ends, contracts = contract_ends(case, start, reference)
         asked = reached(case, collection, Ground("IF-11", "P0D", "contract.not-concluded"), now)
-        ends = [end for _, end in contracts if end is not None and (end >= start or reference is not None)]
 
         def due(time: datetime) -> datetime | None:
             concluded = any(begin <= time for begin, _ in contracts)
@@ -505,8 +515,7 @@ def bookkeeping(events: list[Event], now: datetime, *, tax: bool) -> set[Overdue
 
     def spans(collection: Event) -> list[Span]:
         start, reference = moment(collection["time"]), collection["data"].get("reference")
-        contracts = contract_spans(case, reference)
-        ends = [end for _, end in contracts if end is not None and (end >= start or reference is not None)]
+        ends, running = contract_ends(case, start, reference)
 
         def due(time: datetime) -> datetime | None:
             passed = [end for end in ends if end <= time]
@@ -515,7 +524,7 @@ def bookkeeping(events: list[Event], now: datetime, *, tax: bool) -> set[Overdue
             last = later(local(max(passed)), "P7Y")
             return midnight((next_working(last) if tax else last) + timedelta(days=1))
 
-        return overdue_spans(case, collection, due, [*hold_spans(case, "tax" if tax else "account"), *contracts])
+        return overdue_spans(case, collection, due, [*hold_spans(case, "tax" if tax else "account"), *running])
 
     return grouped((row["id"], span) for row in case.of("data.collected", activity="customers") for span in spans(row))
 
