@@ -273,16 +273,19 @@ class Consumption:
         fresh = waiting & self._consumer.assignment()
         if not fresh:
             return waiting
+        # The marks first: whoever had a partition may still record on, and its end from before would lie behind the mark.
+        marks: dict[TopicPartition, int | None] = {}
+        for partition in sorted(fresh):
+            stream = self._streams[partition] = self._stream(partition)
+            marks[partition] = self._patiently(partial(self._sink.mark, stream))
         try:
             begins, ends = self._consumer.beginning_offsets(list(fresh)), self._consumer.end_offsets(list(fresh))
         except (KafkaTimeoutError, KafkaConnectionError):
             self._assigned.again(fresh)  # The broker is away: they wait for their place, and we for the broker.
             self._listen_to_silence(heard=False)
             return waiting
-        for partition in sorted(fresh):
-            stream = self._streams[partition] = self._stream(partition)
+        for partition, mark in marks.items():
             name = f"topic {partition.topic}, partition {partition.partition}"
-            mark = self._patiently(partial(self._sink.mark, stream))
             placement = place(mark, begins[partition], ends[partition], name)
             if placement.remark:
                 self._report.say(placement.remark)

@@ -107,3 +107,22 @@ def test_records_that_kafka_removed_unread_are_said(make_topic: Callable[..., An
     run(ledger, topic, topic.name, report)
     assert complete(ledger, 150)
     assert any("removed offsets 100 to 149" in sentence for sentence in report.sentences)
+
+
+def test_a_partition_that_another_reader_still_records_is_no_topic_that_lost_records(
+    make_topic: Callable[..., Any],
+) -> None:
+    """While we look where a partition stands, its former owner records what was just published."""
+    topic = make_topic(partitions=1)
+
+    class Handed(SharedLedger):
+        def mark(self, stream: str) -> int | None:
+            for _ in range(5):
+                topic.send([b"x"])
+                self.marks[stream] = self.marks.get(stream, -1) + 1
+            return self.marks[stream]
+
+    ledger, report = Handed(), Quiet()
+    run(ledger, topic, f"{topic.name}-late", report)
+    assert ledger.marks
+    assert report.sentences == []
