@@ -40,7 +40,13 @@ def disagreements(log: EventLog, keys: KeyStore) -> Iterator[str]:
 
     Compares one moment of the log, so that a process may go on writing meanwhile.
     """
+    seen = keys.log_seen()  # Before the log is read: a process that goes on writing is always ahead of what it noted.
     beside = log.beside()
+    if seen > beside.size:
+        yield (
+            f"keys: they saw a log of {seen:,} records, and this one has {beside.size:,}: it came back from an older backup, "
+            "or its end was cut off; restore the newest log (`pdl restore --rehearse` tells which files belong together)"
+        )
     recorded: Counter[str] = Counter()
     versions: dict[str, int] = {}
     decisions: list[tuple[int, str, str]] = []

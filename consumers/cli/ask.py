@@ -36,6 +36,12 @@ def status(form: str) -> None:
     with opened(write=False) as wired:
         found = status_of(wired)
         settings, speaking = wired.settings, who_may_speak(wired.sources.registrations())
+        lost = wired.keys.log_seen() - wired.log.size()
+    if lost > 0:
+        click.echo(
+            f"pdl: the keys saw {lost:,} records more than this log has; see `pdl verify`, and restore the newest log.",
+            err=True,
+        )
     if form != "table":
         one(found, form)
         return

@@ -261,7 +261,7 @@ class KeyStore(Protocol):
         ...
 
     def saw_log(self, size: int) -> None:
-        """Remember how long the log is, all of whose keys are here."""
+        """Remember how long the log is, all of whose keys are here; a shorter one than before changes nothing."""
         ...
 
     def settle(self) -> bool:

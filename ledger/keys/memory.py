@@ -166,8 +166,8 @@ class MemoryKeyStore:
         return self._log
 
     def saw_log(self, size: int) -> None:
-        """Remember how long the log is."""
-        self._log = size
+        """Remember how long the log is; never shorter than it was."""
+        self._log = max(self._log, size)
 
     def _pending(self) -> tuple[str, ...]:
         return tuple(case for case, (epoch, _) in self._stopped.items() if epoch == self._epoch)

@@ -465,8 +465,8 @@ class WrappedKeyStore:
             return int(dict(self._vault.ask("meta")).get("log", 0))
 
     def saw_log(self, size: int) -> None:
-        """Remember how long the log is, all of whose keys are here."""
-        if size != self.log_seen():
+        """Remember how long the log is, all of whose keys are here; never shorter than it was, so that a lost end stays known."""
+        if size > self.log_seen():
             with self._vault.reading(), self._vault.writing():
                 self._vault.each("set_meta", [("log", str(size))])
 

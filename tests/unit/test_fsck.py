@@ -50,6 +50,13 @@ def test_a_log_that_nobody_touched_agrees_with_itself(house: House) -> None:
     assert list(disagreements(house.log, house.keys)) == []
 
 
+def test_a_log_shorter_than_its_keys_have_seen_is_told(house: House) -> None:
+    house.keys.saw_log(house.log.size())
+    assert list(disagreements(house.log, house.keys)) == []
+    house.keys.saw_log(house.log.size() + 5)
+    assert ["restore the newest log" in said for said in disagreements(house.log, house.keys)] == [True]
+
+
 def test_a_batch_that_arrives_while_the_log_is_compared_is_no_disagreement(house: House, monkeypatch: Any) -> None:
     real = house.log.ids
 
