@@ -42,11 +42,7 @@ def disagreements(log: EventLog, keys: KeyStore) -> Iterator[str]:
     """
     seen = keys.log_seen()  # Before the log is read: a process that goes on writing is always ahead of what it noted.
     beside = log.beside()
-    if seen > beside.size:
-        yield (
-            f"keys: they saw a log of {seen:,} records, and this one has {beside.size:,}: it came back from an older backup, "
-            "or its end was cut off; restore the newest log (`pdl restore --rehearse` tells which files belong together)"
-        )
+    yield from _cut_off(seen, beside.size)
     recorded: Counter[str] = Counter()
     versions: dict[str, int] = {}
     decisions: list[tuple[int, str, str]] = []
@@ -82,6 +78,14 @@ def disagreements(log: EventLog, keys: KeyStore) -> Iterator[str]:
     yield from _accounts(beside, recorded, versions)
     yield from _sealed(log, keys)
     yield from _given_up(log)
+
+
+def _cut_off(seen: int, size: int) -> Iterator[str]:
+    if seen > size:
+        yield (
+            f"keys: they saw a log of {seen:,} records, and this one has {size:,}: it came back from an older backup, "
+            "or its end was cut off; restore the newest log (`pdl restore --rehearse` tells which files belong together)"
+        )
 
 
 def _taken_away(removed: dict[str, int], destroyed: set[str]) -> Iterator[str]:
